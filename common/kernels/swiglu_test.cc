@@ -1,0 +1,45 @@
+#include "common/kernels/swiglu.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/full.h>
+#include <gtest/gtest.h>
+
+#include "common/kernels/gradient_testing.h"
+
+namespace plumb {
+namespace {
+
+at::Tensor Plain(const at::Tensor& gate, const at::Tensor& up) { return gate / (1 + at::exp(-gate)) * up; }
+
+TEST(SwiGluTest, IsTheFormula) {
+  const at::Tensor gate = Numbers({3, 8}, 0, 6), up = Numbers({3, 8}, 1, 2);
+  EXPECT_LE(Difference(SwiGlu(gate, up), Plain(gate, up)), 1e-14);
+  const at::Tensor narrow = SwiGlu(gate.to(at::kFloat), up.to(at::kFloat));
+  EXPECT_EQ(narrow.scalar_type(), at::kFloat);
+  EXPECT_LE(Difference(narrow, Plain(gate, up)), 2e-6);
+}
+
+TEST(SwiGluTest, GradientsAreFiniteDifferences) {
+  const at::Tensor gate = Numbers({2, 5}, 0, 3).requires_grad_(true),
+                   up = Numbers({2, 5}, 1).requires_grad_(true);
+  ExpectGradientsAreFiniteDifferences({gate, up}, [&] { return SwiGlu(gate, up); });
+}
+
+TEST(SwiGluTest, Bf16IsAsGoodAsItsRounding) {
+  const at::Tensor gate = Numbers({64, 8}, 0, 6).to(at::kBFloat16),
+                   up = Numbers({64, 8}, 1, 2).to(at::kBFloat16);
+  const at::Tensor result = SwiGlu(gate, up);
+  const at::Tensor exact = Plain(gate.to(at::kDouble), up.to(at::kDouble));
+  EXPECT_EQ(result.scalar_type(), at::kBFloat16);
+  // silu and the product are each rounded to 8 bits, so off by 1/256 at most.
+  EXPECT_LE(((result.to(at::kDouble) - exact).abs() - exact.abs() / 126).max().item<double>(), 0);
+}
+
+TEST(SwiGluTest, LargeGatesAreFinite) {
+  EXPECT_TRUE(SwiGlu(at::full({1}, 1000.0), at::full({1}, 2.0)).equal(at::full({1}, 2000.0)));
+  EXPECT_TRUE(SwiGlu(at::full({1}, -1000.0), at::full({1}, 2.0)).equal(at::full({1}, 0.0)));
+}
+
+}  // namespace
+}  // namespace plumb

@@ -1,0 +1,39 @@
+#include "common/nn/linear.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
+
+#include "common/tensor/random.h"
+
+namespace plumb {
+namespace {
+
+// Zeroes each element with probability `rate` and scales the rest up; element i takes number i of the stream.
+at::Tensor Dropout(const at::Tensor& x, double rate, const RandomStream& random) {
+  const at::Tensor keep = random.UniformTensor(x.sizes(), at::kFloat).ge(rate).to(x.scalar_type());
+  return x * keep.div_(1 - rate);
+}
+
+}  // namespace
+
+at::Tensor Linear::Forward(const at::Tensor& x, const ForwardOptions& options) const {
+  at::Tensor y;
+  if (!input_major) {
+    y = at::linear(x, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt);
+  } else {
+    y = bias.defined() ? at::addmm(bias, x, weight) : at::mm(x, weight);
+  }
+  if (adapter == nullptr || !options.adapter) return y;
+  at::Tensor input = x.to(adapter->lora_a.scalar_type());
+  if (options.dropout != nullptr && adapter->dropout > 0) {
+    input = Dropout(input, adapter->dropout, options.dropout->Child(adapter->name));
+  }
+  const at::Tensor low_rank = at::linear(input, adapter->lora_a);
+  // One pass over the output: y + scaling * low_rank B^T.
+  const at::Tensor wide = y.to(input.scalar_type());
+  return at::addmm(wide, low_rank, adapter->lora_b.t(), /*beta=*/1, adapter->scaling).to(y.scalar_type());
+}
+
+}  // namespace plumb
