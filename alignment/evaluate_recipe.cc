@@ -1,0 +1,128 @@
+#include "alignment/evaluate_recipe.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+
+#include <cmath>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "alignment/pair_logps.h"
+#include "alignment/recipe_checks.h"
+#include "alignment/stage_data.h"
+#include "alignment/text_model.h"
+#include "common/program/interrupt.h"
+#include "common/status/status_macros.h"
+#include "common/train/metrics.h"
+#include "common/train/threads.h"
+
+namespace plumb {
+namespace {
+
+class Evaluation {
+ public:
+  explicit Evaluation(const EvaluateRecipe& recipe)
+      : recipe_(recipe), with_rejected_(recipe.data().has_preference()) {}
+
+  absl::StatusOr<std::map<std::string, double>> Run() {
+    PLUMB_RETURN_IF_ERROR(CheckIsPretrained(recipe_.model(), "model"));
+    if (recipe_.has_reference()) {
+      PLUMB_RETURN_IF_ERROR(CheckIsPretrained(recipe_.reference(), "reference"));
+    }
+    PLUMB_RETURN_IF_ERROR(CheckOutputFile(recipe_.output_file()));
+    SetThreads(recipe_.threads());
+    PLUMB_ASSIGN_OR_RETURN(model_, OpenTextModel(recipe_.model(), recipe_.seed(), /*tokenizer_folder=*/""));
+    if (recipe_.has_reference()) {
+      PLUMB_ASSIGN_OR_RETURN(reference_,
+                             OpenTextModel(recipe_.reference(), recipe_.seed(), /*tokenizer_folder=*/""));
+      PLUMB_RETURN_IF_ERROR(CheckMaxLength(recipe_.data(), reference_->model->config(), "reference"));
+      const int64_t own = model_.model->config().vocab_size;
+      const int64_t other = reference_->model->config().vocab_size;
+      if (own != other) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("reference: its vocabulary has ", other, " tokens, the model's ", own));
+      }
+    }
+    PLUMB_RETURN_IF_ERROR(CheckMaxLength(recipe_.data(), model_.model->config(), "model"));
+    ObjectiveTraits traits;
+    traits.needs_rejected = with_rejected_;
+    StageDataCounts counts;
+    PLUMB_ASSIGN_OR_RETURN(const PreferenceData data, LoadStageData(recipe_.data(), traits, *model_.tokenizer,
+                                                                    recipe_.seed(), "data", &counts));
+    const std::vector<TokenizedPreference>& examples = data.eval.empty() ? data.train : data.eval;
+    const at::NoGradGuard no_grad;
+    for (size_t begin = 0; begin < examples.size(); begin += recipe_.batch_size()) {
+      if (InterruptRequested()) {
+        return absl::CancelledError(
+            absl::StrCat("stopped after ", begin, " of ", examples.size(), " examples"));
+      }
+      Pairs some;
+      for (const auto& pair : absl::MakeConstSpan(examples).subspan(begin, recipe_.batch_size())) {
+        some.push_back(&pair);
+      }
+      AddBatch(PackPairs(some, with_rejected_));
+    }
+    std::map<std::string, double> figures = sums_.Means();
+    for (const char* name : {"perplexity", "perplexity/chosen", "perplexity/rejected"}) {
+      const auto mean = figures.find(name);
+      if (mean != figures.end()) mean->second = std::exp(-mean->second);
+    }
+    figures["examples"] = static_cast<double>(examples.size());
+    return figures;
+  }
+
+ private:
+  void AddMean(const std::string& name, const at::Tensor& values) {
+    sums_.Add(name, values.sum().item<double>(), static_cast<double>(values.numel()));
+  }
+
+  void AddBatch(const PairBatch& batch) {
+    const at::Tensor states = PredictingStates(*model_.model, batch, {});
+    const at::Tensor& head = model_.model->HeadWeight();
+    PreferenceLogps logps = PolicyLogps(LinearLogProb(states, head, batch.targets).logps, batch);
+    AddMean(with_rejected_ ? "perplexity/chosen" : "perplexity", logps.policy_chosen_token_logps);
+    AddMean(with_rejected_ ? "logps/chosen" : "logps", logps.policy_chosen_logps);
+    if (with_rejected_) {
+      AddMean("perplexity/rejected", logps.policy_rejected_token_logps);
+      AddMean("logps/rejected", logps.policy_rejected_logps);
+      AddMean("logps/accuracies", logps.policy_chosen_logps > logps.policy_rejected_logps);
+      AddMean("logps/average_accuracies", logps.policy_chosen_logps / logps.chosen_length >
+                                              logps.policy_rejected_logps / logps.rejected_length);
+    }
+    if (!reference_.has_value()) return;
+    // The divergence from the policy's distribution to the reference's: the policy takes the kernel's place
+    // of the one that is compared with.
+    LinearLogProbOptions options;
+    options.reference_hidden = states;
+    options.reference_weight = head;
+    const LinearLogProbs tokens = LinearLogProb(PredictingStates(*reference_->model, batch, {}),
+                                                reference_->model->HeadWeight(), batch.targets, options);
+    SetReferenceLogps(tokens.logps, batch, &logps);
+    AddMean("kl/token", tokens.token_kl);
+    AddMean("kl/sequence", SumSegments(tokens.token_kl, batch.chosen));
+    if (!with_rejected_) return;
+    AddMean("kl/sequence", SumSegments(tokens.token_kl, batch.rejected));
+    const at::Tensor chosen = recipe_.beta() * (logps.policy_chosen_logps - logps.reference_chosen_logps);
+    const at::Tensor rejected =
+        recipe_.beta() * (logps.policy_rejected_logps - logps.reference_rejected_logps);
+    AddMean("rewards/chosen", chosen);
+    AddMean("rewards/rejected", rejected);
+    AddMean("rewards/margins", chosen - rejected);
+    AddMean("rewards/accuracies", chosen > rejected);
+  }
+
+  const EvaluateRecipe& recipe_;
+  bool with_rejected_;
+  TextModel model_;
+  std::optional<TextModel> reference_;
+  MetricSums sums_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::map<std::string, double>> EvaluateFromRecipe(const EvaluateRecipe& recipe) {
+  return Evaluation(recipe).Run();
+}
+
+}  // namespace plumb

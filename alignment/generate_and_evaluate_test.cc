@@ -1,0 +1,148 @@
+#include <sstream>
+#include <string>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "alignment/evaluate_recipe.h"
+#include "alignment/generate_recipe.h"
+#include "common/files/files.h"
+#include "common/program/interrupt.h"
+#include "common/testing/testing.h"
+
+namespace plumb {
+namespace {
+
+std::string Golden(const std::string& path) { return Runfile("alignment/testdata/trl_dpo/" + path); }
+
+class GenerateAndEvaluate : public testing::Test {
+ protected:
+  ~GenerateAndEvaluate() override { SetInterruptRequested(false); }
+
+  static GenerateRecipe Generation() {
+    GenerateRecipe recipe;
+    recipe.mutable_model()->set_pretrained(Golden("model"));
+    recipe.mutable_generation()->set_max_new_tokens(2);
+    recipe.add_prompt("Q: Hi");
+    return recipe;
+  }
+
+  static EvaluateRecipe Evaluation() {
+    EvaluateRecipe recipe;
+    recipe.mutable_model()->set_pretrained(Golden("model"));
+    recipe.mutable_data()->mutable_preference()->add_path(Golden("eval.jsonl"));
+    recipe.mutable_data()->set_max_length(128);
+    return recipe;
+  }
+
+  static std::string Generate(const GenerateRecipe& recipe) {
+    std::istringstream input;
+    std::ostringstream output;
+    const absl::Status status = GenerateFromRecipe(recipe, input, output);
+    return status.ok() ? output.str() : std::string(status.message());
+  }
+
+  static std::string Evaluate(const EvaluateRecipe& recipe) {
+    const auto figures = EvaluateFromRecipe(recipe);
+    return std::string(figures.status().message());
+  }
+};
+
+// The model, with a chat template that is not known.
+std::string FolderWithAnUnknownTemplate() {
+  const std::string folder = TemporaryFolder();
+  for (const char* name : {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json",
+                           "tokenizer_config.json"}) {
+    const std::string contents = ReadFile(Golden(absl::StrCat("model/", name))).value();
+    PLUMB_EXPECT_OK(WriteFileAtomically(absl::StrCat(folder, "/", name), contents));
+  }
+  PLUMB_EXPECT_OK(WriteFileAtomically(folder + "/chat_template.jinja", "{{ messages[0].content }}"));
+  return folder;
+}
+
+TEST_F(GenerateAndEvaluate, AnUnknownTemplateIsNoHarmToPlainText) {
+  const std::string folder = FolderWithAnUnknownTemplate();
+  EvaluateRecipe evaluation = Evaluation();
+  evaluation.mutable_model()->set_pretrained(folder);
+  EXPECT_EQ(Evaluate(evaluation), "");
+  GenerateRecipe generation = Generation();
+  generation.mutable_model()->set_pretrained(folder);
+  EXPECT_TRUE(
+      absl::StartsWith(Generate(generation), "prompt[0]: the tokenizer's chat template is none of those"));
+  generation.set_chat_template("none");
+  EXPECT_TRUE(absl::StartsWith(Generate(generation), "Q: Hi"));
+}
+
+TEST_F(GenerateAndEvaluate, ToolsOfPromptsReachTheTemplate) {
+  const std::string path = TemporaryFolder() + "/rows.jsonl";
+  PLUMB_ASSERT_OK(WriteFileAtomically(path, R"({"prompt": "Hi", "tools": [{"name": "f"}]})"));
+  GenerateRecipe recipe = Generation();
+  recipe.clear_prompt();
+  recipe.mutable_prompts()->add_path(path);
+  recipe.set_chat_template("chatml");
+  EXPECT_TRUE(
+      absl::StartsWith(Generate(recipe), path + ":1: tools: the chat template chatml has no place for tools"))
+      << Generate(recipe);
+}
+
+TEST_F(GenerateAndEvaluate, APromptWithoutTokensIsNamed) {
+  GenerateRecipe recipe = Generation();
+  recipe.add_prompt("");
+  EXPECT_EQ(Generate(recipe), "prompt[1]: the prompt has no tokens");
+}
+
+TEST_F(GenerateAndEvaluate, OnlyAPretrainedModelIsAsked) {
+  GenerateRecipe generation = Generation();
+  generation.mutable_model()->mutable_from_scratch();
+  EXPECT_EQ(Generate(generation), "model: expected pretrained, a Hugging Face folder");
+  EvaluateRecipe evaluation = Evaluation();
+  evaluation.mutable_reference()->mutable_from_scratch();
+  EXPECT_EQ(Evaluate(evaluation), "reference: expected pretrained, a Hugging Face folder");
+  evaluation.mutable_model()->mutable_from_scratch();
+  EXPECT_EQ(Evaluate(evaluation), "model: expected pretrained, a Hugging Face folder");
+}
+
+TEST_F(GenerateAndEvaluate, AMissingFolderOfTheOutputIsToldBeforeTheWork) {
+  const std::string expected = "output_file: /nowhere/rows: there is no folder /nowhere";
+  GenerateRecipe generation = Generation();
+  generation.mutable_model()->set_pretrained("/not/looked/at");
+  generation.set_output_file("/nowhere/rows");
+  EXPECT_EQ(Generate(generation), expected);
+  EvaluateRecipe evaluation = Evaluation();
+  evaluation.mutable_model()->set_pretrained("/not/looked/at");
+  evaluation.set_output_file("/nowhere/rows");
+  EXPECT_EQ(Evaluate(evaluation), expected);
+}
+
+// Interrupts as soon as something is written.
+class InterruptingBuffer : public std::stringbuf {
+ protected:
+  std::streamsize xsputn(const char* text, std::streamsize size) override {
+    SetInterruptRequested(true);
+    return std::stringbuf::xsputn(text, size);
+  }
+};
+
+TEST_F(GenerateAndEvaluate, AnInterruptStopsBetweenBatches) {
+  GenerateRecipe recipe = Generation();
+  for (const char* expected : {"stopped after 1 of 1 prompts", "stopped after 1 of 2 prompts"}) {
+    recipe.set_batch_size(1);
+    InterruptingBuffer buffer;
+    std::ostream output(&buffer);
+    std::istringstream input;
+    SetInterruptRequested(false);
+    const absl::Status status = GenerateFromRecipe(recipe, input, output);
+    EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+    EXPECT_EQ(status.message(), expected);
+    EXPECT_TRUE(absl::EndsWith(buffer.str(), "\n"));
+    recipe.add_prompt("Q: What");
+  }
+  recipe.set_output_file(TemporaryFolder() + "/rows");
+  EXPECT_EQ(Generate(recipe),
+            absl::StrCat("stopped after 0 of 3 prompts; ", recipe.output_file(), " is not written"));
+  const auto figures = EvaluateFromRecipe(Evaluation());
+  EXPECT_EQ(figures.status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(figures.status().message(), "stopped after 0 of 12 examples");
+}
+
+}  // namespace
+}  // namespace plumb

@@ -1,0 +1,176 @@
+#include "alignment/generate_recipe.h"
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "alignment/recipe_checks.h"
+#include "alignment/text_model.h"
+#include "common/data/chat_template.h"
+#include "common/data/read_examples.h"
+#include "common/files/files.h"
+#include "common/nn/generation.h"
+#include "common/program/interrupt.h"
+#include "common/status/status_macros.h"
+#include "common/train/threads.h"
+
+namespace plumb {
+namespace {
+
+// A prompt as people wrote it, and as the model reads it.
+struct Prompt {
+  std::string text;
+  std::vector<int64_t> ids;
+};
+
+std::string TextOf(const Content& content) {
+  if (const auto* text = std::get_if<std::string>(&content)) return *text;
+  std::string lines;
+  for (const ChatMessage& message : std::get<std::vector<ChatMessage>>(content)) {
+    absl::StrAppend(&lines, lines.empty() ? "" : "\n", message.role, ": ", message.content);
+  }
+  return lines;
+}
+
+class Generation {
+ public:
+  Generation(const GenerateRecipe& recipe, std::istream& input, std::ostream& output)
+      : recipe_(recipe), input_(input), output_(output) {}
+
+  absl::Status Run() {
+    PLUMB_RETURN_IF_ERROR(CheckIsPretrained(recipe_.model(), "model"));
+    PLUMB_RETURN_IF_ERROR(CheckOutputFile(recipe_.output_file()));
+    SetThreads(recipe_.threads());
+    PLUMB_ASSIGN_OR_RETURN(model_, OpenTextModel(recipe_.model(), recipe_.seed(), /*tokenizer_folder=*/""));
+    PLUMB_ASSIGN_OR_RETURN(std::vector<PromptExample> examples, ReadExamples());
+    PLUMB_ASSIGN_OR_RETURN(const std::vector<Prompt> prompts, Tokenize(std::move(examples)));
+    std::string rows;
+    for (size_t begin = 0; begin < prompts.size(); begin += recipe_.batch_size()) {
+      PLUMB_RETURN_IF_ERROR(StopOnInterrupt(begin, prompts.size()));
+      const size_t end = std::min<size_t>(prompts.size(), begin + recipe_.batch_size());
+      PLUMB_RETURN_IF_ERROR(AnswerSome(prompts, begin, end, &rows));
+    }
+    return recipe_.output_file().empty() ? StopOnInterrupt(prompts.size(), prompts.size())
+                                         : WriteFileAtomically(recipe_.output_file(), rows);
+  }
+
+ private:
+  absl::Status StopOnInterrupt(size_t answered, size_t prompts) const {
+    if (!InterruptRequested()) return absl::OkStatus();
+    const std::string& file = recipe_.output_file();
+    return absl::CancelledError(
+        absl::StrCat("stopped after ", answered, " of ", prompts, " prompts",
+                     file.empty() ? "" : absl::StrCat("; ", file, " is not written")));
+  }
+
+  absl::StatusOr<std::vector<PromptExample>> ReadExamples() {
+    std::vector<PromptExample> examples;
+    for (int i = 0; i < recipe_.prompt_size(); ++i) {
+      examples.push_back({recipe_.prompt(i), "", absl::StrCat("prompt[", i, "]")});
+    }
+    if (recipe_.has_prompts()) {
+      PLUMB_ASSIGN_OR_RETURN(std::vector<PromptExample> more, ReadPrompts(recipe_.prompts()));
+      for (PromptExample& example : more) examples.push_back(std::move(example));
+    }
+    if (examples.empty()) {
+      std::string line;
+      for (int64_t number = 1; std::getline(input_, line); ++number) {
+        if (!line.empty()) examples.push_back({line, "", absl::StrCat("standard input:", number)});
+      }
+    }
+    if (examples.empty()) {
+      return absl::InvalidArgumentError(
+          "no prompt: expected --set=prompt=TEXT, --set=prompts.path=FILE, or lines on standard input");
+    }
+    return examples;
+  }
+
+  absl::StatusOr<std::vector<Prompt>> Tokenize(std::vector<PromptExample> examples) {
+    PLUMB_ASSIGN_OR_RETURN(ChatRenderer renderer,
+                           MakeChatRenderer(recipe_.chat_template(), *model_.tokenizer));
+    conversation_ = renderer != nullptr;
+    if (!conversation_ && !recipe_.system().empty()) {
+      return absl::InvalidArgumentError("system: a system message needs a chat template");
+    }
+    const ExampleTokenizer tokenizer(*model_.tokenizer, std::move(renderer), DataConfig());
+    std::vector<Prompt> prompts;
+    for (PromptExample& example : examples) {
+      std::string text = TextOf(example.prompt);
+      auto ids = tokenizer.Prompt(AsConversation(std::move(example.prompt)), example.tools);
+      if (ids.ok() && ids->empty()) ids = absl::InvalidArgumentError("the prompt has no tokens");
+      if (!ids.ok()) {
+        return absl::Status(ids.status().code(), absl::StrCat(example.where, ": ", ids.status().message()));
+      }
+      prompts.push_back({std::move(text), *std::move(ids)});
+    }
+    return prompts;
+  }
+
+  Content AsConversation(Content content) const {
+    if (!conversation_) return content;
+    std::vector<ChatMessage> messages;
+    if (!recipe_.system().empty()) messages.push_back({"system", recipe_.system(), "", ""});
+    if (const auto* text = std::get_if<std::string>(&content)) {
+      messages.push_back({"user", *text, "", ""});
+    } else {
+      for (ChatMessage& message : std::get<std::vector<ChatMessage>>(content)) {
+        messages.push_back(std::move(message));
+      }
+    }
+    return messages;
+  }
+
+  absl::Status AnswerSome(const std::vector<Prompt>& prompts, size_t begin, size_t end, std::string* rows) {
+    const int64_t answers = recipe_.num_return_sequences();
+    const RandomStream random(recipe_.seed(), "generate");
+    std::vector<GenerationRequest> requests;
+    for (size_t i = begin; i < end; ++i) {
+      for (int64_t k = 0; k < answers; ++k) requests.push_back({prompts[i].ids, random.Child(i).Child(k)});
+    }
+    const bool to_file = !recipe_.output_file().empty();
+    const bool streamed = !to_file && prompts.size() == 1 && answers == 1;
+    TextCallback on_text;
+    if (streamed) {
+      if (!conversation_) output_ << prompts[0].text << std::flush;
+      on_text = [this](int64_t, absl::string_view piece) { output_ << piece << std::flush; };
+    }
+    PLUMB_ASSIGN_OR_RETURN(
+        const std::vector<GeneratedSequence> sequences,
+        Generate(*model_.model, requests, recipe_.generation(), model_.tokenizer.get(), on_text));
+    if (streamed) output_ << '\n';
+    for (size_t r = 0; r < sequences.size() && !streamed; ++r) {
+      const Prompt& prompt = prompts[begin + r / answers];
+      if (to_file) {
+        absl::StrAppend(rows, Row(prompt.text, sequences[r]), "\n");
+      } else {
+        output_ << "--- " << prompt.text << '\n' << sequences[r].text << '\n';
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  static std::string Row(const std::string& prompt, const GeneratedSequence& sequence) {
+    using Reason = GeneratedSequence::FinishReason;
+    const char* reason = sequence.finish_reason == Reason::kMaxNewTokens ? "length" : "stop";
+    const nlohmann::ordered_json row = {
+        {"prompt", prompt}, {"completion", sequence.text}, {"finish_reason", reason}};
+    return row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  }
+
+  const GenerateRecipe& recipe_;
+  std::istream& input_;
+  std::ostream& output_;
+  TextModel model_;
+  bool conversation_ = false;
+};
+
+}  // namespace
+
+absl::Status GenerateFromRecipe(const GenerateRecipe& recipe, std::istream& input, std::ostream& output) {
+  return Generation(recipe, input, output).Run();
+}
+
+}  // namespace plumb

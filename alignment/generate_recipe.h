@@ -1,0 +1,20 @@
+#ifndef PLUMB_ALIGNMENT_GENERATE_RECIPE_H_
+#define PLUMB_ALIGNMENT_GENERATE_RECIPE_H_
+
+#include <istream>
+#include <ostream>
+
+#include "absl/status/status.h"
+#include "alignment/recipe.pb.h"
+
+namespace plumb {
+
+// Answers the recipe's prompts, or those of `input`, one a line. One prompt with one answer is written to
+// `output` as it grows, after the prompt itself when it is plain text; several are written when they are
+// whole, each under a line with its prompt. With recipe.output_file, rows {"prompt", "completion",
+// "finish_reason"} go there.
+absl::Status GenerateFromRecipe(const GenerateRecipe& recipe, std::istream& input, std::ostream& output);
+
+}  // namespace plumb
+
+#endif  // PLUMB_ALIGNMENT_GENERATE_RECIPE_H_

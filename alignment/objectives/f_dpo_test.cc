@@ -1,0 +1,58 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+
+#include "alignment/objectives/objective_testing.h"
+
+namespace plumb {
+namespace {
+
+// Log-ratios of policy to reference.
+double Chosen(const PreferenceLogps& logps, int64_t i) {
+  return At(logps.policy_chosen_logps, i) - At(logps.reference_chosen_logps, i);
+}
+double Rejected(const PreferenceLogps& logps, int64_t i) {
+  return At(logps.policy_rejected_logps, i) - At(logps.reference_rejected_logps, i);
+}
+
+// Pairs whose log-ratios are small enough for u to be a number.
+PreferenceLogps SmallRatios() {
+  PreferenceLogps logps = TestPairs();
+  logps.reference_chosen_logps = logps.policy_chosen_logps.sub(logps.margin.mul(3));
+  logps.reference_rejected_logps = logps.policy_rejected_logps.add(logps.rewards_rejected);
+  return logps;
+}
+
+void ExpectDivergence(const std::string& text, double (*derivative)(double u)) {
+  const PreferenceLogps logps = SmallRatios();
+  ExpectLosses(MakeObjective("f_dpo { beta: 0.3 divergence: " + text + " }"), logps, [&](int64_t i) {
+    return -LogSigmoid(0.3 *
+                       (derivative(std::exp(Chosen(logps, i))) - derivative(std::exp(Rejected(logps, i)))));
+  });
+}
+
+TEST(FDpo, EachDivergence) {
+  ExpectDivergence("REVERSE_KL", [](double u) { return std::log(u); });
+  ExpectDivergence("FORWARD_KL", [](double u) { return -1 / u; });
+  ExpectDivergence("JENSEN_SHANNON", [](double u) { return std::log(2 * u / (1 + u)); });
+  ExpectDivergence("ALPHA alpha_trl: 0.3", [](double u) { return (std::pow(u, -0.7) - 1) / -0.7; });
+  ExpectDivergence("ALPHA alpha_trl: 1", [](double u) { return std::log(u); });
+}
+
+TEST(FDpo, HugeRatiosStayNumbers) {
+  for (const char* divergence : {"REVERSE_KL", "FORWARD_KL", "JENSEN_SHANNON", "ALPHA"}) {
+    const at::Tensor loss =
+        MakeObjective(std::string("f_dpo { divergence: ") + divergence + " }").Compute(TestPairs()).loss;
+    for (int64_t i = 0; i < loss.size(0); ++i) EXPECT_TRUE(std::isfinite(At(loss, i))) << divergence << i;
+  }
+}
+
+TEST(FDpo, Gradients) {
+  for (const char* divergence : {"REVERSE_KL", "FORWARD_KL", "JENSEN_SHANNON", "ALPHA"}) {
+    ExpectGradients(MakeObjective(std::string("f_dpo { divergence: ") + divergence + " }"), SmallRatios());
+  }
+}
+
+}  // namespace
+}  // namespace plumb

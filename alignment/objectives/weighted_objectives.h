@@ -1,0 +1,44 @@
+#ifndef PLUMB_ALIGNMENT_OBJECTIVES_WEIGHTED_OBJECTIVES_H_
+#define PLUMB_ALIGNMENT_OBJECTIVES_WEIGHTED_OBJECTIVES_H_
+
+#include <ATen/core/Tensor.h>
+#include <google/protobuf/repeated_ptr_field.h>
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "alignment/objectives/objective.h"
+#include "common/train/metrics.h"
+
+namespace plumb {
+
+// What a batch's loss is divided by: sums over a whole optimizer step, of which a batch may be a part.
+struct LossTotals {
+  double examples = 0;
+  double chosen_tokens = 0;
+};
+
+// The objectives of a stage, added up by their weights (TRL's loss_weights).
+class WeightedObjectives {
+ public:
+  // Refuses an empty list, and objectives on rewards beside objectives on log-probabilities.
+  static absl::StatusOr<WeightedObjectives> Create(
+      const google::protobuf::RepeatedPtrField<ObjectiveConfig>& configs);
+
+  // What one or more of them need.
+  const ObjectiveTraits& traits() const { return traits_; }
+
+  // The batch's share of the step's loss, a scalar with gradients: every objective is the mean over the
+  // step's examples, or over its chosen tokens. Adds to `metrics`: `loss`; `loss/NAME` of each objective when
+  // there are more; rewards/chosen, rewards/rejected, rewards/margins and rewards/accuracies of the first
+  // objective that has rewards; and what else objectives report.
+  at::Tensor Compute(const PreferenceLogps& logps, const LossTotals& totals, MetricSums* metrics) const;
+
+ private:
+  std::vector<Objective> objectives_;
+  ObjectiveTraits traits_;
+};
+
+}  // namespace plumb
+
+#endif  // PLUMB_ALIGNMENT_OBJECTIVES_WEIGHTED_OBJECTIVES_H_

@@ -1,0 +1,114 @@
+#include "alignment/objectives/weighted_objectives.h"
+
+#include <ATen/TensorOperators.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include "alignment/objectives/objective_testing.h"
+#include "common/testing/testing.h"
+
+namespace plumb {
+namespace {
+
+absl::StatusOr<WeightedObjectives> Make(const std::vector<std::string>& texts) {
+  google::protobuf::RepeatedPtrField<ObjectiveConfig> configs;
+  for (const std::string& text : texts) {
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, configs.Add()));
+  }
+  return WeightedObjectives::Create(configs);
+}
+
+PreferenceLogps Rows(const PreferenceLogps& logps, int64_t begin, int64_t count) {
+  PreferenceLogps rows;
+  for (const PreferenceInput& input : PreferenceInputs()) {
+    if (input.token_count == nullptr) rows.*input.tensor = (logps.*input.tensor).narrow(0, begin, count);
+  }
+  return rows;
+}
+
+LossTotals TotalsOf(const PreferenceLogps& logps) {
+  return {static_cast<double>(logps.chosen_length.numel()), logps.chosen_length.sum().item<double>()};
+}
+
+TEST(WeightedObjectives, TwoAreTheWeightedSum) {
+  const PreferenceLogps logps = TestPairs();
+  const auto mixed = Make({"dpo { beta: 0.2 } weight: 0.75", "sft {} weight: 2"});
+  PLUMB_ASSERT_OK(mixed);
+  MetricSums metrics;
+  const at::Tensor loss = mixed->Compute(logps, TotalsOf(logps), &metrics);
+
+  const double dpo = MakeObjective("dpo { beta: 0.2 }").Compute(logps).loss.mean().item<double>();
+  const double nll =
+      -logps.policy_chosen_logps.sum().item<double>() / logps.chosen_length.sum().item<double>();
+  EXPECT_NEAR(loss.item<double>(), 0.75 * dpo + 2 * nll, 1e-10);
+  const auto means = metrics.Means();
+  EXPECT_NEAR(means.at("loss"), 0.75 * dpo + 2 * nll, 1e-10);
+  EXPECT_NEAR(means.at("loss/dpo"), dpo, 1e-10);
+  EXPECT_NEAR(means.at("loss/sft"), nll, 1e-10);
+  EXPECT_TRUE(mixed->traits().needs_reference && mixed->traits().needs_rejected &&
+              mixed->traits().mean_over_tokens);
+}
+
+// The loss of a step, its gradients and its metrics are the same however the step is cut.
+TEST(WeightedObjectives, MicroBatchesAddUp) {
+  PreferenceLogps logps = TestPairs();
+  logps.policy_chosen_logps.set_requires_grad(true);
+  const auto mixed = Make({"dpo {}", "sft {} weight: 0.5"});
+  PLUMB_ASSERT_OK(mixed);
+  const LossTotals totals = TotalsOf(logps);
+  MetricSums whole_metrics;
+  const at::Tensor whole = mixed->Compute(logps, totals, &whole_metrics);
+  whole.backward();
+  const at::Tensor gradient = logps.policy_chosen_logps.grad().clone();
+  logps.policy_chosen_logps.mutable_grad().zero_();
+
+  MetricSums metrics;
+  double sum = 0;
+  int64_t begin = 0;
+  for (const int64_t count : {1, 7, 10, 6}) {
+    const at::Tensor part = mixed->Compute(Rows(logps, begin, count), totals, &metrics);
+    part.backward();
+    sum += part.item<double>();
+    begin += count;
+  }
+  ASSERT_EQ(begin, logps.margin.numel());
+  EXPECT_NEAR(sum, whole.item<double>(), 1e-10);
+  EXPECT_LT((gradient - logps.policy_chosen_logps.grad()).abs().max().item<double>(), 1e-12);
+  const auto expected = whole_metrics.Means(), means = metrics.Means();
+  ASSERT_EQ(means.size(), expected.size());
+  for (const auto& [name, value] : expected) EXPECT_NEAR(means.at(name), value, 1e-10) << name;
+}
+
+TEST(WeightedObjectives, ReportsRewardsAsTrlNamesThem) {
+  const PreferenceLogps logps = TestPairs();
+  const auto means_of = [&](const std::string& objective) {
+    MetricSums metrics;
+    Make({objective})->Compute(logps, TotalsOf(logps), &metrics);
+    return metrics.Means();
+  };
+  const at::Tensor scores = logps.rewards_chosen - logps.rewards_rejected;
+  const auto reward = means_of("reward {}");
+  EXPECT_EQ(reward.size(), 3);
+  EXPECT_NEAR(reward.at("margin"), scores.mean().item<double>(), 1e-12);
+  EXPECT_NEAR(reward.at("accuracy"), (scores > 0).sum().item<double>() / scores.numel(), 1e-12);
+
+  const at::Tensor chosen = 0.1 * (logps.policy_chosen_logps - logps.reference_chosen_logps);
+  const at::Tensor rejected = 0.1 * (logps.policy_rejected_logps - logps.reference_rejected_logps);
+  const auto dpo = means_of("dpo {}");
+  EXPECT_EQ(dpo.size(), 5);
+  EXPECT_NEAR(dpo.at("rewards/chosen"), chosen.mean().item<double>(), 1e-10);
+  EXPECT_NEAR(dpo.at("rewards/rejected"), rejected.mean().item<double>(), 1e-10);
+  EXPECT_NEAR(dpo.at("rewards/margins"), (chosen - rejected).mean().item<double>(), 1e-10);
+  EXPECT_NEAR(dpo.at("rewards/accuracies"), (chosen > rejected).sum().item<double>() / chosen.numel(), 1e-12);
+}
+
+TEST(WeightedObjectives, RefusesWhatDoesNotGoTogether) {
+  EXPECT_EQ(Make({}).status().message(), "objective: a stage needs at least one");
+  EXPECT_EQ(
+      Make({"dpo {}", "reward {}"}).status().message(),
+      "objective: dpo and reward do not go together: one works on the scores of a reward model, the other on "
+      "log-probabilities; make them two stages");
+}
+
+}  // namespace
+}  // namespace plumb

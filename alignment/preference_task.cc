@@ -1,0 +1,150 @@
+#include "alignment/preference_task.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "alignment/pair_logps.h"
+
+namespace plumb {
+namespace {
+
+void AddMean(const std::string& name, const at::Tensor& values, MetricSums* metrics) {
+  metrics->Add(name, values.sum().item<double>(), static_cast<double>(values.numel()));
+}
+
+// By the names of TRL's trainers.
+void AddTokenMetrics(const LinearLogProbs& tokens, const PairBatch& batch, MetricSums* metrics) {
+  const int64_t chosen = batch.chosen_tokens();
+  AddMean("entropy", tokens.entropy, metrics);
+  AddMean("mean_token_accuracy", tokens.top1.narrow(0, 0, chosen), metrics);
+  if (batch.rejected.empty()) return;
+  AddMean("logits/chosen", tokens.mean_logit.narrow(0, 0, chosen), metrics);
+  AddMean("logits/rejected", tokens.mean_logit.narrow(0, chosen, batch.predicted_tokens() - chosen), metrics);
+}
+
+// The sums that pairs carry, in f32 as all stored log-probabilities.
+void SetReferenceFromData(const Pairs& pairs, PreferenceLogps* logps) {
+  std::vector<float> chosen, rejected;
+  for (const TokenizedPreference* pair : pairs) {
+    chosen.push_back(static_cast<float>(*pair->ref_chosen_logps));
+    rejected.push_back(static_cast<float>(*pair->ref_rejected_logps));
+  }
+  logps->reference_chosen_logps = at::tensor(chosen, at::kFloat);
+  logps->reference_rejected_logps = at::tensor(rejected, at::kFloat);
+}
+
+LossTotals TotalsOf(const std::vector<TokenizedPreference>& pairs, absl::Span<const int64_t> examples) {
+  LossTotals totals;
+  totals.examples = static_cast<double>(examples.size());
+  for (const int64_t i : examples) totals.chosen_tokens += PredictedTokens(pairs[i], pairs[i].chosen_ids);
+  totals.chosen_tokens = std::max(1.0, totals.chosen_tokens);
+  return totals;
+}
+
+}  // namespace
+
+PreferenceTask::PreferenceTask(TextModel* policy, const PreferenceData* data,
+                               const WeightedObjectives* objectives, PreferenceReference reference,
+                               bool gradient_checkpointing)
+    : policy_(*policy),
+      data_(*data),
+      objectives_(*objectives),
+      reference_(std::move(reference)),
+      gradient_checkpointing_(gradient_checkpointing),
+      with_rejected_(objectives->traits().needs_rejected),
+      train_(MakePart(data->train, reference_.train)),
+      eval_(MakePart(data->eval, reference_.eval)) {}
+
+PreferenceTask::Part PreferenceTask::MakePart(const std::vector<TokenizedPreference>& pairs,
+                                              const std::optional<ReferenceLogps>& reference) const {
+  Part part{pairs, reference, {0}, {0}};
+  for (const TokenizedPreference& pair : pairs) {
+    part.chosen_offsets.push_back(part.chosen_offsets.back() + PredictedTokens(pair, pair.chosen_ids));
+    part.rejected_offsets.push_back(part.rejected_offsets.back() + PredictedTokens(pair, pair.rejected_ids));
+  }
+  return part;
+}
+
+int64_t PreferenceTask::ExampleTokens(int64_t index) const {
+  return TokenCount(data_.train[index], with_rejected_);
+}
+
+at::Tensor PreferenceTask::StoredReference(const Part& part, absl::Span<const int64_t> examples) const {
+  std::vector<at::Tensor> tokens;
+  const auto add = [&](const at::Tensor& all, const std::vector<int64_t>& offsets) {
+    for (const int64_t i : examples) tokens.push_back(all.narrow(0, offsets[i], offsets[i + 1] - offsets[i]));
+  };
+  add(part.reference->chosen_token_logps, part.chosen_offsets);
+  if (with_rejected_) add(part.reference->rejected_token_logps, part.rejected_offsets);
+  return at::cat(tokens);
+}
+
+PreferenceLogps PreferenceTask::Logps(const Part& part, absl::Span<const int64_t> examples,
+                                      const ForwardOptions& options, MetricSums* metrics) {
+  const ObjectiveTraits& traits = objectives_.traits();
+  const Pairs pairs = Select(part.pairs, examples);
+  const PairBatch batch = PackPairs(pairs, with_rejected_);
+  LinearLogProbOptions kernel;
+  kernel.statistics = true;
+  at::Tensor reference_tokens;
+  if (reference_.model != nullptr) {
+    const at::NoGradGuard no_grad;
+    const at::Tensor states = PredictingStates(*reference_.model, batch, {});
+    const at::Tensor& head = reference_.model->HeadWeight();
+    reference_tokens = LinearLogProb(states, head, batch.targets).logps;
+    if (traits.needs_vocab_divergence) {
+      kernel.reference_hidden = states;
+      kernel.reference_weight = head;
+    }
+  } else if (part.reference.has_value()) {
+    reference_tokens = StoredReference(part, examples);
+  }
+  const LinearLogProbs tokens = LinearLogProb(PredictingStates(*policy_.model, batch, options),
+                                              policy_.model->HeadWeight(), batch.targets, kernel);
+  PreferenceLogps logps = PolicyLogps(tokens.logps, batch);
+  if (reference_tokens.defined()) SetReferenceLogps(reference_tokens, batch, &logps);
+  if (reference_.in_data) SetReferenceFromData(pairs, &logps);
+  if (tokens.token_kl.defined()) {
+    const int64_t chosen = batch.chosen_tokens();
+    logps.chosen_token_kl = tokens.token_kl.narrow(0, 0, chosen);
+    logps.rejected_token_kl = tokens.token_kl.narrow(0, chosen, batch.predicted_tokens() - chosen);
+  }
+  logps.margin = Margins(pairs);
+  AddTokenMetrics(tokens, batch, metrics);
+  if (with_rejected_) {
+    AddMean("logps/chosen", logps.policy_chosen_logps.detach(), metrics);
+    AddMean("logps/rejected", logps.policy_rejected_logps.detach(), metrics);
+  }
+  return logps;
+}
+
+absl::Status PreferenceTask::AccumulateGradients(const TrainStep& step, absl::Span<const int64_t> micro_batch,
+                                                 MetricSums* metrics) {
+  const RandomStream dropout = step.random.Child("dropout").Child(micro_batch.front());
+  ForwardOptions options;
+  options.gradient_checkpointing = gradient_checkpointing_;
+  options.dropout = &dropout;
+  const PreferenceLogps logps = Logps(train_, micro_batch, options, metrics);
+  objectives_.Compute(logps, TotalsOf(data_.train, step.examples), metrics).backward();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<MetricSums> PreferenceTask::Evaluate(int64_t batch_size) {
+  const at::NoGradGuard no_grad;
+  MetricSums metrics;
+  std::vector<int64_t> examples(data_.eval.size());
+  std::iota(examples.begin(), examples.end(), 0);
+  const LossTotals totals = TotalsOf(data_.eval, examples);
+  for (size_t begin = 0; begin < examples.size(); begin += batch_size) {
+    const auto some = absl::MakeConstSpan(examples).subspan(begin, batch_size);
+    objectives_.Compute(Logps(eval_, some, {}, &metrics), totals, &metrics);
+  }
+  return metrics;
+}
+
+}  // namespace plumb

@@ -1,0 +1,19 @@
+#ifndef PLUMB_ALIGNMENT_RECIPE_CHECKS_H_
+#define PLUMB_ALIGNMENT_RECIPE_CHECKS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "common/nn/model.pb.h"
+
+namespace plumb {
+
+// What a program that asks a model can tell before it begins. `field` ("model") begins the message.
+absl::Status CheckIsPretrained(const ModelSource& source, const std::string& field);
+
+// That there is a folder to write recipe.output_file into; an empty one is not written.
+absl::Status CheckOutputFile(const std::string& output_file);
+
+}  // namespace plumb
+
+#endif  // PLUMB_ALIGNMENT_RECIPE_CHECKS_H_

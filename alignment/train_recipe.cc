@@ -1,0 +1,535 @@
+#include "alignment/train_recipe.h"
+
+#include <ATen/Parallel.h>
+#include <google/protobuf/text_format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "alignment/content_hash.h"
+#include "alignment/objectives/weighted_objectives.h"
+#include "alignment/pair_logps.h"
+#include "alignment/preference_task.h"
+#include "alignment/reference_cache.h"
+#include "alignment/reward_task.h"
+#include "alignment/stage_data.h"
+#include "alignment/text_model.h"
+#include "common/config/resolved.h"
+#include "common/data/chat_template.h"
+#include "common/files/files.h"
+#include "common/nn/generation.h"
+#include "common/nn/pretrained.h"
+#include "common/program/interrupt.h"
+#include "common/program/runfiles.h"
+#include "common/report/report.h"
+#include "common/report/run_folder.h"
+#include "common/status/status_macros.h"
+#include "common/train/checkpoint.h"
+#include "common/train/folder_lock.h"
+#include "common/train/progress.h"
+#include "common/train/threads.h"
+#include "common/train/train.h"
+#include "optim/make_optimizer.h"
+
+namespace plumb {
+namespace {
+
+constexpr std::chrono::seconds kProgressInterval(5);  // between lines of work that is no training
+
+// What two runs of one recipe may differ in and still be the same training.
+const std::set<std::string>& FieldsThatMayDiffer() {
+  static const auto& fields = *new std::set<std::string>{
+      "plumb.AlignmentRecipe.description",
+      "plumb.AlignmentRecipe.output_dir",
+      "plumb.AlignmentRecipe.threads",
+      "plumb.AlignmentRecipe.claim",
+      "plumb.Stage.samples",
+      "plumb.Reference.cache_dir",
+      "plumb.TrainingOptions.logging_steps",
+      "plumb.TrainingOptions.save_steps",
+      "plumb.TrainingOptions.save_total_limit",
+  };
+  return fields;
+}
+
+// A name becomes a folder, a TensorBoard run and a row of metrics.jsonl.
+absl::Status CheckName(const std::string& field, const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '-' || c == '_' || c == '.';
+  });
+  if (!name.empty() && plain && name[0] != '.') return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": '", name, "' cannot be a folder's name: expected letters, digits, - _ and ."));
+}
+
+absl::Status CheckRecipe(const AlignmentRecipe& recipe) {
+  PLUMB_RETURN_IF_ERROR(CheckName("name", recipe.name()));
+  static const auto& taken = *new std::set<std::string>{"reference_cache", "tokenizer", "tensorboard"};
+  std::set<std::string> names;
+  for (int i = 0; i < recipe.stage_size(); ++i) {
+    const std::string field = absl::StrCat("stage[", i, "].name");
+    PLUMB_RETURN_IF_ERROR(CheckName(field, recipe.stage(i).name()));
+    if (taken.count(recipe.stage(i).name()) > 0 || !names.insert(recipe.stage(i).name()).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(field, ": '", recipe.stage(i).name(), "' is taken; choose another name"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string ProcessorName() {
+  std::ifstream cpuinfo("/proc/cpuinfo");
+  for (std::string line; std::getline(cpuinfo, line);) {
+    if (absl::StartsWith(line, "model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+std::string CountsText(const PreferenceData& data, const StageDataCounts& counts) {
+  std::string text = absl::StrCat(data.train.size(), " examples, ", data.eval.size(), " held out");
+  const int64_t dropped = counts.train.dropped + counts.eval.dropped;
+  const int64_t truncated = counts.train.truncated + counts.eval.truncated;
+  const int64_t unaligned = counts.train.unaligned + counts.eval.unaligned;
+  if (truncated > 0) absl::StrAppend(&text, ", ", truncated, " cut to max_length");
+  if (dropped > 0) absl::StrAppend(&text, ", ", dropped, " dropped (too long for max_length)");
+  if (unaligned > 0) {
+    absl::StrAppend(&text, ", ", unaligned,
+                    " whose prompt ends within a token (the answer takes that token)");
+  }
+  return text;
+}
+
+// The recipe as it is once nothing that comes after the last stage so far counts.
+AlignmentRecipe UpToStage(const AlignmentRecipe& recipe, int index) {
+  AlignmentRecipe result = recipe;
+  while (result.stage_size() > index + 1) result.mutable_stage()->RemoveLast();
+  return result;
+}
+
+// Temporary folders of processes that were killed. Nobody else writes here while the folder is locked.
+absl::Status RemoveLeftovers(const std::string& folder) {
+  for (const char* pattern : {"/*.tmp.*", "/*.old.*", "/*/model.tmp.*", "/*/model.old.*"}) {
+    const absl::StatusOr<std::vector<std::string>> found = ExpandGlob(folder + pattern);
+    if (!found.ok()) continue;  // none
+    for (const std::string& path : *found) PLUMB_RETURN_IF_ERROR(RemoveFolder(path));
+  }
+  return absl::OkStatus();
+}
+
+std::string DataHash(const PreferenceData& data) {
+  ContentHash hash;
+  for (const TokenizedPreference& pair : data.train) {
+    hash.Add(pair.prompt_ids);
+    hash.Add(pair.chosen_ids);
+    hash.Add(pair.rejected_ids);
+  }
+  return hash.Hex();
+}
+
+class Run {
+ public:
+  Run(const AlignmentRecipe& recipe, const std::string& resume)
+      : recipe_(recipe), resume_(resume), folder_(OutputFolder(recipe)) {}
+
+  absl::Status Train();
+
+ private:
+  // What a stage is made of, in the order in which it comes about.
+  struct StageRun {
+    StageRun(const Stage& stage, int index, const std::string& output)
+        : stage(stage),
+          field(absl::StrCat("stage[", index, "]")),
+          folder(absl::StrCat(output, "/", stage.name())) {}
+
+    const Stage& stage;
+    std::string field;   // "stage[0]"
+    std::string folder;  // OUTPUT/NAME
+    std::optional<WeightedObjectives> objectives;
+    DataConfig data_config;
+    EvalOptions eval;
+    PreferenceData data;
+    std::optional<RewardModel> reward_model;
+    std::unique_ptr<TrainTask> task;
+  };
+
+  absl::Status PrepareStages();
+  absl::Status CheckHeldOut() const;
+  absl::Status CheckCheckpoints() const;
+  absl::Status RemoveStagesFrom(size_t index) const;
+  absl::Status TrainStage(int index);
+  absl::Status MakeTask(StageRun* run);
+  absl::StatusOr<PreferenceReference> MakeReference(const StageRun& run);
+  absl::StatusOr<std::shared_ptr<CausalLm>> ReferenceModel(const StageRun& run);
+  static std::string DataHashPath(const StageRun& run) { return run.folder + "/data.sha1"; }
+  static absl::Status CheckSameData(const StageRun& run);
+  absl::StatusOr<std::vector<Sample>> StageSamples(const StageRun& run, const std::string& when);
+  absl::Status WriteStageSamples(const StageRun& run, const std::string& when);
+  absl::StatusOr<std::vector<std::pair<std::string, std::vector<int64_t>>>> SamplePrompts(
+      const StageRun& run);
+  absl::Status WriteRunFiles();
+  absl::Status PrintComparison(const StageRun& run);
+  void Say(const std::string& line) const { std::fprintf(stderr, "%s\n", line.c_str()); }
+
+  const AlignmentRecipe& recipe_;
+  const std::string resume_;
+  const std::string folder_;
+  std::vector<StageRun> stages_;
+  TextModel policy_;
+  Facts facts_;
+  int64_t metrics_position_ = 0;
+};
+
+absl::Status Run::Train() {
+  PLUMB_RETURN_IF_ERROR(CheckRecipe(recipe_));
+  PLUMB_RETURN_IF_ERROR(PrepareStages());
+  SetThreads(recipe_.threads());
+  PLUMB_RETURN_IF_ERROR(MakeFolders(folder_));
+  PLUMB_ASSIGN_OR_RETURN(const FolderLock lock, FolderLock::Take(folder_));
+  PLUMB_RETURN_IF_ERROR(RemoveLeftovers(folder_));
+  if (resume_ == "auto") PLUMB_RETURN_IF_ERROR(CheckCheckpoints());
+  PLUMB_ASSIGN_OR_RETURN(policy_, OpenTextModel(recipe_.model(), recipe_.seed(), folder_ + "/tokenizer"));
+  const int64_t trained = TrainedParameterCount(policy_);
+  std::string size = absl::StrCat(ParameterCount(policy_), " parameters");
+  if (policy_.lora.has_value()) absl::StrAppend(&size, ", ", trained, " trained in the adapter");
+  Say(absl::StrCat(recipe_.name(), ": ", size, ", vocabulary ", policy_.tokenizer->vocab_size(), ", ",
+                   at::get_num_threads(), " threads"));
+  facts_ = {{"name", recipe_.name()},
+            {"description", recipe_.description()},
+            {"model", size},
+            {"vocabulary", absl::StrCat(policy_.tokenizer->vocab_size())},
+            {"seed", absl::StrCat(recipe_.seed())},
+            {"threads", absl::StrCat(at::get_num_threads())},
+            {"processor", ProcessorName()}};
+  for (int i = 0; i < recipe_.stage_size(); ++i) {
+    const absl::Status status = TrainStage(i);
+    if (absl::IsCancelled(status)) PLUMB_RETURN_IF_ERROR(WriteReport(folder_));
+    PLUMB_RETURN_IF_ERROR(status);
+  }
+  PLUMB_RETURN_IF_ERROR(WriteReport(folder_));
+  std::printf("report: %s/report.html\n", folder_.c_str());
+  return absl::OkStatus();
+}
+
+absl::Status Run::WriteRunFiles() {
+  PLUMB_RETURN_IF_ERROR(WriteFileAtomically(folder_ + "/recipe.textproto", PrintResolved(recipe_)));
+  return WriteFacts(folder_, facts_);
+}
+
+// What can be known to be wrong before anything is trained is told then.
+absl::Status Run::PrepareStages() {
+  for (int i = 0; i < recipe_.stage_size(); ++i) {
+    const Stage& stage = recipe_.stage(i);
+    StageRun run(stage, i, folder_);
+    absl::StatusOr<WeightedObjectives> objectives = WeightedObjectives::Create(stage.objective());
+    if (!objectives.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(run.field, ".", objectives.status().message()));
+    }
+    run.objectives = *std::move(objectives);
+    const ObjectiveTraits& traits = run.objectives->traits();
+    if (!traits.needs_reference && stage.has_reference()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(run.field, ".reference: no objective of this stage has a reference"));
+    }
+    if (traits.needs_vocab_divergence && stage.reference().precompute()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(run.field,
+                       ".reference.precompute: an objective of this stage needs the reference's whole "
+                       "distribution at each step; set it to false"));
+    }
+    if (traits.needs_rewards && (recipe_.model().has_lora() || recipe_.model().has_adapter())) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          run.field, ": a reward model is trained as a whole: leave out the adapter of the model"));
+    }
+    run.data_config = recipe_.data();
+    MergeOver(stage.data(), &run.data_config);
+    PLUMB_RETURN_IF_ERROR(CheckDataConfig(run.data_config, traits, run.field));
+    run.eval = recipe_.eval();
+    MergeOver(stage.eval(), &run.eval);
+    stages_.push_back(std::move(run));
+  }
+  return CheckHeldOut();
+}
+
+// Two stages that hold out different examples of the same files would learn each other's.
+absl::Status Run::CheckHeldOut() const {
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      const DataConfig &a = stages_[j].data_config, &b = stages_[i].data_config;
+      const RecordSource& files = StageSource(b, stages_[i].objectives->traits());
+      const RecordSource& others = StageSource(a, stages_[j].objectives->traits());
+      if (!std::equal(files.path().begin(), files.path().end(), others.path().begin(), others.path().end())) {
+        continue;
+      }
+      if (a.eval_fraction() == b.eval_fraction() && files.max_examples() == others.max_examples()) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          stages_[i].field, ".data: reads the files of ", stages_[j].field,
+          " with another eval_fraction or max_examples, so that what one stage holds out the other "
+          "would learn; make them the same"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Stages that were trained by another recipe are told before the first one starts.
+absl::Status Run::CheckCheckpoints() const {
+  for (size_t i = 0; i < stages_.size(); ++i) {
+    const std::vector<int64_t> steps = ListCheckpoints(stages_[i].folder);
+    if (steps.empty()) continue;
+    const std::string path = CheckpointPath(stages_[i].folder, steps.front());
+    const absl::StatusOr<std::string> text = ReadRecipeText(path);
+    AlignmentRecipe saved;
+    // A damaged checkpoint is the train loop's to judge.
+    if (!text.ok() || !google::protobuf::TextFormat::ParseFromString(*text, &saved)) continue;
+    const std::vector<std::string> differences =
+        DifferingFields(saved, UpToStage(recipe_, static_cast<int>(i)), FieldsThatMayDiffer());
+    if (differences.empty()) continue;
+    return absl::FailedPreconditionError(absl::StrCat(
+        path, " was trained with a different recipe: ", differences.front(),
+        "; change it back, choose another output folder, or train from the start with --resume=never"));
+  }
+  return absl::OkStatus();
+}
+
+// What a stage left rests on the stages before it: when one of them starts afresh, it goes.
+absl::Status Run::RemoveStagesFrom(size_t index) const {
+  for (size_t i = index; i < stages_.size(); ++i) PLUMB_RETURN_IF_ERROR(RemoveFolder(stages_[i].folder));
+  return absl::OkStatus();
+}
+
+absl::Status Run::TrainStage(int index) {
+  StageRun& run = stages_[index];
+  const Stage& stage = run.stage;
+  PLUMB_RETURN_IF_ERROR(CheckMaxLength(run.data_config, policy_.model->config(), run.field));
+  StageDataCounts counts;
+  PLUMB_ASSIGN_OR_RETURN(run.data, LoadStageData(run.data_config, run.objectives->traits(),
+                                                 *policy_.tokenizer, recipe_.seed(), run.field, &counts));
+  const std::string counts_text = CountsText(run.data, counts);
+  Say(absl::StrCat(stage.name(), ": ", counts_text));
+  facts_.push_back({absl::StrCat("data of ", stage.name()), counts_text});
+
+  PLUMB_RETURN_IF_ERROR(MakeTask(&run));
+  PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer,
+                         MakeOptimizer(stage.optimizer(), run.task->TrainableParameters()));
+  PLUMB_ASSIGN_OR_RETURN(const std::unique_ptr<StageMetrics> metrics,
+                         StageMetrics::Open(folder_, stage.name()));
+  const AlignmentRecipe decisive = UpToStage(recipe_, index);
+  TrainContext context;
+  context.name = stage.name();
+  context.folder = run.folder;
+  context.seed = RandomStream(recipe_.seed(), "stage").Child(stage.name()).Bits(0);
+  context.shuffle = run.data_config.shuffle();
+  context.resume = resume_;
+  context.recipe = &decisive;
+  context.fields_that_may_differ = FieldsThatMayDiffer();
+  context.metrics = metrics.get();
+  context.metrics_start = metrics_position_;
+  context.on_start = [&](int64_t resumed_at_step) -> absl::Status {
+    PLUMB_RETURN_IF_ERROR(WriteRunFiles());
+    if (resumed_at_step > 0) return CheckSameData(run);
+    PLUMB_RETURN_IF_ERROR(RemoveStagesFrom(index + 1));
+    PLUMB_RETURN_IF_ERROR(RemoveFolder(run.folder + "/model"));
+    PLUMB_RETURN_IF_ERROR(WriteFileAtomically(DataHashPath(run), DataHash(run.data)));
+    return WriteStageSamples(run, "before");
+  };
+  PLUMB_ASSIGN_OR_RETURN(
+      const TrainResult result,
+      plumb::Train(run.task.get(), optimizer.get(), stage.schedule(), stage.training(), run.eval, context));
+  metrics_position_ = result.metrics_position;
+
+  const std::string model_folder = run.folder + "/model";
+  PLUMB_RETURN_IF_ERROR(WriteFolderAtomically(
+      model_folder, [&](const std::string& temporary) { return run.task->SaveModel(temporary); }));
+  PLUMB_RETURN_IF_ERROR(WriteStageSamples(run, "after"));
+  PLUMB_RETURN_IF_ERROR(WriteReport(folder_));
+  run.task.reset();
+  run.reward_model.reset();
+  run.data = PreferenceData();
+  return PrintComparison(run);
+}
+
+absl::Status Run::CheckSameData(const StageRun& run) {
+  PLUMB_ASSIGN_OR_RETURN(const std::string known, ReadFile(DataHashPath(run)));
+  if (known == DataHash(run.data)) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(run.stage.name(), ": the training data is not what it was when ", run.folder,
+                   " was begun; bring it back, choose another output folder, or train from the start with "
+                   "--resume=never"));
+}
+
+absl::Status Run::MakeTask(StageRun* run) {
+  const Stage& stage = run->stage;
+  const ObjectiveTraits& traits = run->objectives->traits();
+  const bool checkpointing = stage.training().gradient_checkpointing();
+  if (!traits.needs_rewards) {
+    PreferenceReference reference;
+    if (traits.needs_reference) {
+      PLUMB_ASSIGN_OR_RETURN(reference, MakeReference(*run));
+    }
+    run->task = std::make_unique<PreferenceTask>(&policy_, &run->data, &*run->objectives,
+                                                 std::move(reference), checkpointing);
+    return absl::OkStatus();
+  }
+  PLUMB_ASSIGN_OR_RETURN(
+      run->reward_model,
+      NewRewardModel(*FrozenCopy(policy_), RandomStream(recipe_.seed(), "reward").Child(stage.name())));
+  run->task = std::make_unique<RewardTask>(&*run->reward_model, policy_.tokenizer.get(), &run->data,
+                                           &*run->objectives, checkpointing);
+  return absl::OkStatus();
+}
+
+// The model that the stage is compared with, by itself.
+absl::StatusOr<std::shared_ptr<CausalLm>> Run::ReferenceModel(const StageRun& run) {
+  if (!run.stage.reference().has_pretrained()) return FrozenCopy(policy_);
+  PLUMB_ASSIGN_OR_RETURN(std::shared_ptr<CausalLm> model,
+                         LoadCausalLm(ResolveUserFile(run.stage.reference().pretrained())));
+  if (model->config().vocab_size != policy_.model->config().vocab_size) {
+    return absl::InvalidArgumentError(absl::StrCat(run.field, ".reference.pretrained: its vocabulary has ",
+                                                   model->config().vocab_size, " tokens, the policy's ",
+                                                   policy_.model->config().vocab_size));
+  }
+  return model;
+}
+
+absl::StatusOr<PreferenceReference> Run::MakeReference(const StageRun& run) {
+  const Reference& config = run.stage.reference();
+  PreferenceReference reference;
+  const ObjectiveTraits& traits = run.objectives->traits();
+  const bool divergence = traits.needs_vocab_divergence;
+  const ReferenceColumns columns = CountReferenceColumns(run.data);
+  if (columns.some > 0) {
+    const auto error = [&](absl::string_view what) {
+      return absl::InvalidArgumentError(absl::StrCat(run.field, ": ", columns.both, " of ", columns.pairs,
+                                                     " pairs have ref_chosen_logps and ref_rejected_logps; ",
+                                                     what));
+    };
+    if (columns.both < columns.pairs) return error("give both to all pairs, or none to any");
+    if (run.stage.has_reference()) return error("leave out these columns, or the stage's reference");
+    if (divergence || traits.needs_token_logps) {
+      return error("an objective of this stage needs more than sums: leave out these columns");
+    }
+    reference.in_data = true;
+    return reference;
+  }
+  if (divergence || (config.has_precompute() && !config.precompute())) {
+    PLUMB_ASSIGN_OR_RETURN(reference.model, ReferenceModel(run));
+    return reference;
+  }
+  TextModel other;  // the reference, when it is not the policy as it is now
+  if (config.has_pretrained()) {
+    PLUMB_ASSIGN_OR_RETURN(other.model, ReferenceModel(run));
+  }
+  TextModel& source = config.has_pretrained() ? other : policy_;
+  const std::string hash = ModelHash(source);
+  const std::string cache = config.has_cache_dir() ? config.cache_dir() : folder_ + "/reference_cache";
+  const bool with_rejected = traits.needs_rejected;
+  const auto logps_of = [&](const std::vector<TokenizedPreference>& pairs) -> absl::StatusOr<ReferenceLogps> {
+    return CachedReferenceLogps(cache, hash, pairs, with_rejected, [&]() -> absl::StatusOr<ReferenceLogps> {
+      auto last_line = std::chrono::steady_clock::now() - kProgressInterval;
+      return ComputeReferenceLogps(
+          *source.model, pairs, with_rejected, run.stage.training().per_device_eval_batch_size(),
+          [&](int64_t done) -> absl::Status {
+            if (InterruptRequested()) {
+              return absl::CancelledError(absl::StrCat(run.stage.name(), ": stopped before the first step"));
+            }
+            if (const auto now = std::chrono::steady_clock::now(); now - last_line >= kProgressInterval) {
+              last_line = now;
+              Say(absl::StrCat(run.stage.name(), ": reference log-probabilities ", done, "/", pairs.size()));
+            }
+            return absl::OkStatus();
+          });
+    });
+  };
+  PLUMB_ASSIGN_OR_RETURN(reference.train, logps_of(run.data.train));
+  PLUMB_ASSIGN_OR_RETURN(reference.eval, logps_of(run.data.eval));
+  return reference;
+}
+
+// Text that stands for a prompt in the report, and its tokens.
+absl::StatusOr<std::vector<std::pair<std::string, std::vector<int64_t>>>> Run::SamplePrompts(
+    const StageRun& run) {
+  PLUMB_ASSIGN_OR_RETURN(ChatRenderer renderer,
+                         MakeChatRenderer(run.data_config.chat_template(), *policy_.tokenizer));
+  const bool chat = renderer != nullptr;
+  const ExampleTokenizer tokenizer(*policy_.tokenizer, std::move(renderer), run.data_config);
+  std::vector<std::pair<std::string, std::vector<int64_t>>> prompts;
+  for (const std::string& text : run.stage.samples().prompt()) {
+    const Content prompt = chat ? Content(std::vector<ChatMessage>{{"user", text, "", ""}}) : Content(text);
+    PLUMB_ASSIGN_OR_RETURN(std::vector<int64_t> ids, tokenizer.Prompt(prompt));
+    prompts.emplace_back(text, std::move(ids));
+  }
+  for (const TokenizedPreference& pair : run.data.eval) {
+    if (prompts.size() >= run.stage.samples().prompt_size() + run.stage.samples().from_eval()) break;
+    const int64_t length = pair.prompt_ids.size() + run.stage.samples().max_new_tokens();
+    if (pair.prompt_ids.empty() || length > MaxPositions(policy_.model->config())) continue;
+    prompts.emplace_back(policy_.tokenizer->Decode(pair.prompt_ids, false), pair.prompt_ids);
+  }
+  return prompts;
+}
+
+absl::StatusOr<std::vector<Sample>> Run::StageSamples(const StageRun& run, const std::string& when) {
+  PLUMB_ASSIGN_OR_RETURN(const auto prompts, SamplePrompts(run));
+  std::vector<Sample> samples;
+  if (prompts.empty()) return samples;
+  std::vector<GenerationRequest> requests;
+  const RandomStream random = RandomStream(recipe_.seed(), "samples");
+  for (size_t i = 0; i < prompts.size(); ++i) requests.push_back({prompts[i].second, random.Child(i)});
+  GenerationOptions options;
+  options.set_max_new_tokens(run.stage.samples().max_new_tokens());
+  options.set_do_sample(run.stage.samples().temperature() > 0);
+  if (options.do_sample()) options.set_temperature(run.stage.samples().temperature());
+  PLUMB_ASSIGN_OR_RETURN(const std::vector<GeneratedSequence> generated,
+                         Generate(*policy_.model, requests, options, policy_.tokenizer.get()));
+  for (size_t i = 0; i < prompts.size(); ++i) {
+    samples.push_back({run.stage.name(), when, prompts[i].first, generated[i].text});
+  }
+  return samples;
+}
+
+absl::Status Run::WriteStageSamples(const StageRun& run, const std::string& when) {
+  if (run.reward_model.has_value()) return absl::OkStatus();
+  const absl::StatusOr<std::vector<Sample>> samples = StageSamples(run, when);
+  if (samples.ok()) return WriteSamples(folder_, run.stage.name(), when, *samples);
+  // A model that cannot be asked can still be trained.
+  Say(absl::StrCat(run.stage.name(), ": no generations in the report: ", samples.status().message()));
+  return absl::OkStatus();
+}
+
+absl::Status Run::PrintComparison(const StageRun& run) {
+  PLUMB_ASSIGN_OR_RETURN(const std::vector<MetricsRow> rows, ReadMetrics(folder_));
+  const std::vector<Comparison> comparisons = CompareEvaluations(rows, run.stage.name());
+  if (!comparisons.empty()) {
+    std::printf("\n%-24s %12s %12s\n", (run.stage.name() + ", held out").c_str(), "before", "after");
+    for (const Comparison& row : comparisons) {
+      std::printf("%-24s %12s %12s\n", row.name.c_str(), FormatMetric(row.before).c_str(),
+                  FormatMetric(row.after).c_str());
+    }
+  }
+  std::printf("model: %s/model\n\n", run.folder.c_str());
+  std::fflush(stdout);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::string OutputFolder(const AlignmentRecipe& recipe) {
+  return recipe.output_dir().empty() ? absl::StrCat("runs/", recipe.name()) : recipe.output_dir();
+}
+
+absl::Status TrainRecipe(const AlignmentRecipe& recipe, const std::string& resume) {
+  if (resume != "auto" && resume != "never") {
+    return absl::InvalidArgumentError(absl::StrCat("--resume: '", resume, "': expected auto or never"));
+  }
+  return Run(recipe, resume).Train();
+}
+
+}  // namespace plumb
