@@ -132,6 +132,8 @@ std::string DataHash(const PreferenceData& data) {
     hash.Add(pair.prompt_ids);
     hash.Add(pair.chosen_ids);
     hash.Add(pair.rejected_ids);
+    hash.Add(absl::StrCat(pair.margin.value_or(0), " ", pair.ref_chosen_logps.value_or(0), " ",
+                          pair.ref_rejected_logps.value_or(0)));
   }
   return hash.Hex();
 }

@@ -4,6 +4,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <string>
@@ -79,7 +80,9 @@ std::vector<std::string> Losses(const std::string& output) {
 TEST(TrainFaults, AKilledRunEndsAsTheUndisturbedOne) {
   const Training training;
   const std::string undisturbed = training.folder() + "/undisturbed", killed = training.folder() + "/killed";
+  const auto start = std::chrono::steady_clock::now();
   const Ended ended = RunCommand(training.Command(undisturbed));
+  const std::chrono::duration<double, std::milli> duration = std::chrono::steady_clock::now() - start;
   ASSERT_EQ(ended.exit_code, 0) << ended.errors;
   const RandomStream random(fs::file_size(undisturbed + "/dpo/model/model.safetensors"), "kill");
   int kills = 0, resumed_sft = 0, resumed_dpo = 0;
@@ -87,7 +90,7 @@ TEST(TrainFaults, AKilledRunEndsAsTheUndisturbedOne) {
   const auto enough = [&] { return kills >= 10 && resumed_sft > 0 && resumed_dpo > 0; };
   for (int i = 0; i < 400 && !enough(); ++i) {
     // Most land after start-up; when a run comes to its end, the next starts afresh.
-    const int milliseconds = 150 + static_cast<int>(random.Below(i, 1500));
+    const auto milliseconds = static_cast<int>(duration.count() * (0.1 + 0.9 * random.Uniform(i)));
     const Ended run = RunAndSignal(training.Command(killed), milliseconds, SIGKILL);
     ASSERT_THAT(run.exit_code, testing::AnyOf(0, kKilled)) << run.errors;
     if (run.exit_code == kKilled) ++kills;
@@ -160,7 +163,7 @@ TEST(TrainFaults, OtherDataInTheSameFolderIsRefusedAndStartingAfreshForgetsAll) 
   EXPECT_THAT(refused.errors, HasSubstr("the training data is not what it was"));
   // Stopped within the first stage, nothing of the second is left that the old data made.
   Ended stopped;
-  for (int milliseconds = 400; milliseconds < 20000; milliseconds += 20) {
+  for (int milliseconds = 400; milliseconds < 20000; milliseconds += 60) {
     stopped = RunAndSignal(training.Command(output, "--resume=never"), milliseconds, SIGKILL);
     if (absl::StrContains(stopped.errors, "sft: step 0/")) break;
   }
