@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "alignment/objectives/weighted_objectives.h"
 #include "alignment/pair_logps.h"
 #include "alignment/recipe_checks.h"
 #include "alignment/stage_data.h"
@@ -73,22 +74,20 @@ class Evaluation {
   }
 
  private:
-  void AddMean(const std::string& name, const at::Tensor& values) {
-    sums_.Add(name, values.sum().item<double>(), static_cast<double>(values.numel()));
-  }
-
   void AddBatch(const PairBatch& batch) {
     const at::Tensor states = PredictingStates(*model_.model, batch, {});
     const at::Tensor& head = model_.model->HeadWeight();
     PreferenceLogps logps = PolicyLogps(LinearLogProb(states, head, batch.targets).logps, batch);
-    AddMean(with_rejected_ ? "perplexity/chosen" : "perplexity", logps.policy_chosen_token_logps);
-    AddMean(with_rejected_ ? "logps/chosen" : "logps", logps.policy_chosen_logps);
+    AddMean(with_rejected_ ? "perplexity/chosen" : "perplexity", logps.policy_chosen_token_logps, &sums_);
+    AddMean(with_rejected_ ? "logps/chosen" : "logps", logps.policy_chosen_logps, &sums_);
     if (with_rejected_) {
-      AddMean("perplexity/rejected", logps.policy_rejected_token_logps);
-      AddMean("logps/rejected", logps.policy_rejected_logps);
-      AddMean("logps/accuracies", logps.policy_chosen_logps > logps.policy_rejected_logps);
-      AddMean("logps/average_accuracies", logps.policy_chosen_logps / logps.chosen_length >
-                                              logps.policy_rejected_logps / logps.rejected_length);
+      AddMean("perplexity/rejected", logps.policy_rejected_token_logps, &sums_);
+      AddMean("logps/rejected", logps.policy_rejected_logps, &sums_);
+      AddMean("logps/accuracies", logps.policy_chosen_logps > logps.policy_rejected_logps, &sums_);
+      AddMean("logps/average_accuracies",
+              logps.policy_chosen_logps / logps.chosen_length >
+                  logps.policy_rejected_logps / logps.rejected_length,
+              &sums_);
     }
     if (!reference_.has_value()) return;
     // The divergence from the policy's distribution to the reference's: the policy takes the kernel's place
@@ -99,17 +98,17 @@ class Evaluation {
     const LinearLogProbs tokens = LinearLogProb(PredictingStates(*reference_->model, batch, {}),
                                                 reference_->model->HeadWeight(), batch.targets, options);
     SetReferenceLogps(tokens.logps, batch, &logps);
-    AddMean("kl/token", tokens.token_kl);
-    AddMean("kl/sequence", SumSegments(tokens.token_kl, batch.chosen));
+    AddMean("kl/token", tokens.token_kl, &sums_);
+    AddMean("kl/sequence", SumSegments(tokens.token_kl, batch.chosen), &sums_);
     if (!with_rejected_) return;
-    AddMean("kl/sequence", SumSegments(tokens.token_kl, batch.rejected));
+    AddMean("kl/sequence", SumSegments(tokens.token_kl, batch.rejected), &sums_);
     const at::Tensor chosen = recipe_.beta() * (logps.policy_chosen_logps - logps.reference_chosen_logps);
     const at::Tensor rejected =
         recipe_.beta() * (logps.policy_rejected_logps - logps.reference_rejected_logps);
-    AddMean("rewards/chosen", chosen);
-    AddMean("rewards/rejected", rejected);
-    AddMean("rewards/margins", chosen - rejected);
-    AddMean("rewards/accuracies", chosen > rejected);
+    AddMean("rewards/chosen", chosen, &sums_);
+    AddMean("rewards/rejected", rejected, &sums_);
+    AddMean("rewards/margins", chosen - rejected, &sums_);
+    AddMean("rewards/accuracies", chosen > rejected, &sums_);
   }
 
   const EvaluateRecipe& recipe_;

@@ -13,10 +13,6 @@
 namespace plumb {
 namespace {
 
-void AddMean(const std::string& name, const at::Tensor& values, MetricSums* metrics) {
-  metrics->Add(name, values.sum().item<double>(), static_cast<double>(values.numel()));
-}
-
 // By the names of TRL's trainers.
 void AddTokenMetrics(const LinearLogProbs& tokens, const PairBatch& batch, MetricSums* metrics) {
   const int64_t chosen = batch.chosen_tokens();

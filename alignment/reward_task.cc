@@ -27,7 +27,7 @@ at::Tensor RewardTask::Loss(const Pairs& pairs, double step_examples, const Forw
   const at::Tensor values = rewards.detach();
   metrics->Add("min_reward", values.min().item<double>(), 1);
   metrics->Add("max_reward", values.max().item<double>(), 1);
-  metrics->Add("mean_reward", values.sum().item<double>(), static_cast<double>(values.numel()));
+  AddMean("mean_reward", values, metrics);
   LossTotals totals;
   totals.examples = step_examples;
   return objectives_.Compute(inputs, totals, metrics);

@@ -217,7 +217,6 @@ absl::Status Run::Train() {
     if (absl::IsCancelled(status)) PLUMB_RETURN_IF_ERROR(WriteReport(folder_));
     PLUMB_RETURN_IF_ERROR(status);
   }
-  PLUMB_RETURN_IF_ERROR(WriteReport(folder_));
   std::printf("report: %s/report.html\n", folder_.c_str());
   return absl::OkStatus();
 }

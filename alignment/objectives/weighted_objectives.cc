@@ -9,10 +9,6 @@
 namespace plumb {
 namespace {
 
-void AddMean(const std::string& name, const at::Tensor& values, MetricSums* metrics) {
-  metrics->Add(name, values.sum().item<double>(), static_cast<double>(values.numel()));
-}
-
 // Under the names of TRL's DPOTrainer, or of its RewardTrainer where a model gives the rewards.
 void AddRewards(const LossOutput& output, bool of_reward_model, MetricSums* metrics) {
   const at::Tensor margins = output.rewards_chosen - output.rewards_rejected;
@@ -40,6 +36,10 @@ void Merge(const ObjectiveTraits& traits, ObjectiveTraits* all) {
 }
 
 }  // namespace
+
+void AddMean(const std::string& name, const at::Tensor& values, MetricSums* metrics) {
+  metrics->Add(name, values.sum().item<double>(), static_cast<double>(values.numel()));
+}
 
 absl::StatusOr<WeightedObjectives> WeightedObjectives::Create(
     const google::protobuf::RepeatedPtrField<ObjectiveConfig>& configs) {

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 #include <google/protobuf/repeated_ptr_field.h>
 
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -11,6 +12,9 @@
 #include "common/train/metrics.h"
 
 namespace plumb {
+
+// Adds to the mean `name` over all examples, or tokens, that come.
+void AddMean(const std::string& name, const at::Tensor& values, MetricSums* metrics);
 
 // What a batch's loss is divided by: sums over a whole optimizer step, of which a batch may be a part.
 struct LossTotals {
