@@ -26,7 +26,8 @@ std::string Golden(const std::string& path) { return Runfile("alignment/testdata
 TEST(RewardModel, GivesTheRewardsOfTransformers) {
   const auto model = LoadRewardModel(Golden("model"));
   PLUMB_ASSERT_OK(model);
-  for (const Json& row : ReadGolden("trl_reward/first.json").at("rows")) {
+  const Json golden = ReadGolden("trl_reward/first.json");
+  for (const Json& row : golden.at("rows")) {
     const PackedTokens tokens = PackSequences({row.at("input_ids").get<std::vector<int64_t>>()});
     const at::Tensor hidden = model->body->Hidden(tokens).narrow(0, tokens.size() - 1, 1);
     EXPECT_NEAR(model->Rewards(hidden).item<double>(), row.at("reward").get<double>(), 1e-4);
