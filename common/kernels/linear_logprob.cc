@@ -11,19 +11,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
 
-// glibc has vectors of these; it declares them under -ffast-math alone.
-#pragma omp declare simd notinbranch
-extern "C" float expf(float) noexcept;
-#pragma omp declare simd notinbranch
-extern "C" double exp(double) noexcept;
-
-// A body for each instruction set, chosen when the program starts.
-#define PLUMB_VECTORISED __attribute__((target_clones("avx512f", "avx2", "default")))
+#include "common/kernels/vectorized.h"
 
 namespace plumb {
 namespace {
@@ -36,6 +30,7 @@ struct LogitSums {
   double max = -std::numeric_limits<double>::infinity();
   double exps = 0;      // sum of exp(z - max)
   double weighted = 0;  // sum of exp(z - max) z
+  double squares = 0;   // sum of exp(2 (z - max))
   double logits = 0;    // sum of z
 
   // Joins the sums over another part.
@@ -45,6 +40,7 @@ struct LogitSums {
     max = joint;
     exps = exps * mine + part.exps * theirs;
     weighted = weighted * mine + part.weighted * theirs;
+    squares = squares * mine * mine + part.squares * theirs * theirs;
     logits += part.logits;
   }
   double LogSumExp() const { return max + std::log(exps); }
@@ -54,10 +50,25 @@ struct Row {
   LogitSums policy;
   LogitSums reference;  // its `weighted` is the sum of exp(q - max) (q - z)
   double target = 0;    // the target's logit
+  // The largest logits so far, the smallest of them first (a heap).
+  std::vector<double> top;
+
+  template <typename T>
+  void AddToTop(const T* z, int64_t size, size_t count) {
+    for (int64_t i = 0; i < size; ++i) {
+      if (top.size() == count) {
+        if (z[i] <= top.front()) continue;
+        std::pop_heap(top.begin(), top.end(), std::greater<>());
+        top.pop_back();
+      }
+      top.push_back(z[i]);
+      std::push_heap(top.begin(), top.end(), std::greater<>());
+    }
+  }
 };
 
 template <typename T>
-PLUMB_VECTORISED T Max(const T* z, int64_t size) {
+PLUMB_VECTORIZED T Max(const T* z, int64_t size) {
   T max = z[0];
 #pragma omp simd reduction(max : max)
   for (int64_t i = 0; i < size; ++i) max = z[i] > max ? z[i] : max;
@@ -66,21 +77,22 @@ PLUMB_VECTORISED T Max(const T* z, int64_t size) {
 
 // Sums of differences to the maximum are small, so T is wide enough for them.
 template <typename T>
-PLUMB_VECTORISED LogitSums SumLogits(const T* z, int64_t size) {
+PLUMB_VECTORIZED LogitSums SumLogits(const T* z, int64_t size) {
   const T max = Max(z, size);
-  T exps = 0, weighted = 0, below = 0;
-#pragma omp simd reduction(+ : exps, weighted, below)
+  T exps = 0, weighted = 0, squares = 0, below = 0;
+#pragma omp simd reduction(+ : exps, weighted, squares, below)
   for (int64_t i = 0; i < size; ++i) {
     const T difference = z[i] - max, e = std::exp(difference);
     exps += e;
     weighted += e * difference;
+    squares += e * e;
     below += difference;
   }
-  return {max, exps, weighted + double{exps} * max, below + double{max} * size};
+  return {max, exps, weighted + double{exps} * max, squares, below + double{max} * size};
 }
 
 template <typename T>
-PLUMB_VECTORISED LogitSums SumReferenceLogits(const T* q, const T* z, T z_max, int64_t size) {
+PLUMB_VECTORIZED LogitSums SumReferenceLogits(const T* q, const T* z, T z_max, int64_t size) {
   const T max = Max(q, size);
   T exps = 0, weighted = 0;
 #pragma omp simd reduction(+ : exps, weighted)
@@ -89,19 +101,19 @@ PLUMB_VECTORISED LogitSums SumReferenceLogits(const T* q, const T* z, T z_max, i
     exps += e;
     weighted += e * (difference - (z[i] - z_max));
   }
-  return {max, exps, weighted + exps * (double{max} - z_max), 0};
+  return {max, exps, weighted + exps * (double{max} - z_max), 0, 0};
 }
 
 // d = scale exp(z - max)
 template <typename T>
-PLUMB_VECTORISED void ScaledExp(const T* z, T max, T scale, int64_t size, T* d) {
+PLUMB_VECTORIZED void ScaledExp(const T* z, T max, T scale, int64_t size, T* d) {
 #pragma omp simd
   for (int64_t i = 0; i < size; ++i) d[i] = scale * std::exp(z[i] - max);
 }
 
 // d += scale exp(z - max)
 template <typename T>
-PLUMB_VECTORISED void AddScaledExp(const T* z, T max, T scale, int64_t size, T* d) {
+PLUMB_VECTORIZED void AddScaledExp(const T* z, T max, T scale, int64_t size, T* d) {
 #pragma omp simd
   for (int64_t i = 0; i < size; ++i) d[i] += scale * std::exp(z[i] - max);
 }
@@ -159,7 +171,7 @@ class TileMaker {
 struct Pass {
   Head policy, reference;  // reference.hidden is undefined without one
   at::Tensor targets;      // [M]
-  int64_t tile_rows, tile_columns;
+  int64_t tile_rows, tile_columns, top_k;
   std::vector<Row> rows;  // what the forward pass found
 
   // Columns are the outer loop, so a head's weight is converted to the logits' dtype but once.
@@ -196,6 +208,7 @@ struct Pass {
           Row& row = rows[tile.row + i];
           const LogitSums sums = SumLogits(z, tile.columns);
           row.policy.Add(sums);
+          if (top_k > 0) row.AddToTop(z, tile.columns, top_k);
           const int64_t column = target[tile.row + i] - tile.column;
           if (column >= 0 && column < tile.columns) row.target = z[column];
           if (reference_logits != nullptr) {
@@ -323,6 +336,7 @@ LinearLogProbs LinearLogProb(const at::Tensor& hidden, const at::Tensor& weight,
   Pass pass;
   pass.tile_rows = options.tile_rows;
   pass.tile_columns = options.tile_columns;
+  pass.top_k = options.top_k;
   pass.targets = targets.contiguous();
   for (int64_t i = 0; i < count; ++i) {
     const int64_t target = pass.targets.const_data_ptr<int64_t>()[i];
@@ -356,6 +370,16 @@ LinearLogProbs LinearLogProb(const at::Tensor& hidden, const at::Tensor& weight,
         output([](const Row& row) { return row.policy.LogSumExp() - row.policy.weighted / row.policy.exps; });
     result.mean_logit = output([&](const Row& row) { return row.policy.logits / vocabulary; });
     result.top1 = output([](const Row& row) { return row.target >= row.policy.max; });
+    result.log_sum_squares = output([](const Row& row) {
+      return std::log(row.policy.squares) + 2 * (row.policy.max - row.policy.LogSumExp());
+    });
+  }
+  if (options.top_k > 0) {
+    result.top_k_mass = output([](const Row& row) {
+      double mass = 0;
+      for (const double logit : row.top) mass += std::exp(logit - row.policy.LogSumExp());
+      return mass;
+    });
   }
   if (has_reference) {
     result.token_kl = output([](const Row& row) {

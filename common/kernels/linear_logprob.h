@@ -7,7 +7,8 @@ namespace plumb {
 
 // What LinearLogProb computes beside the log-probabilities.
 struct LinearLogProbOptions {
-  bool statistics = false;  // entropy, mean_logit, top1
+  bool statistics = false;  // entropy, mean_logit, top1, log_sum_squares
+  int64_t top_k = 0;        // above 0: top_k_mass
   at::Tensor
       reference_hidden;  // [M, H'] with reference_weight [V, H']: token_kl; no gradient flows into them
   at::Tensor reference_weight;
@@ -20,11 +21,13 @@ struct LinearLogProbOptions {
 
 // Each [M]; f64 for f64 hidden states, else f32. What was not asked for is undefined.
 struct LinearLogProbs {
-  at::Tensor logps;       // log softmax(hidden weight^T)[target], with gradient
-  at::Tensor entropy;     // of the distribution; no gradient
-  at::Tensor mean_logit;  // over the vocabulary; no gradient
-  at::Tensor top1;        // 1 where no token is likelier than the target; no gradient
-  at::Tensor token_kl;    // KL(reference || policy) over the whole vocabulary, with gradient
+  at::Tensor logps;            // log softmax(hidden weight^T)[target], with gradient
+  at::Tensor entropy;          // of the distribution; no gradient
+  at::Tensor mean_logit;       // over the vocabulary; no gradient
+  at::Tensor top1;             // 1 where no token is likelier than the target; no gradient
+  at::Tensor log_sum_squares;  // log of the sum of p^2 over the vocabulary; no gradient
+  at::Tensor top_k_mass;       // probability of the top_k likeliest tokens together; no gradient
+  at::Tensor token_kl;         // KL(reference || policy) over the whole vocabulary, with gradient
 };
 
 // Log-probabilities of targets [M] int64 under the head weight [V, H] applied to hidden [M, H], on the CPU,

@@ -9,18 +9,12 @@
 #include <benchmark/benchmark.h>
 
 #include "common/kernels/linear_logprob.h"
+#include "common/kernels/roofline.h"
 
 namespace plumb {
 namespace {
 
 constexpr int64_t kTokens = 2048;
-
-// The gradient's matrix products cost twice those of the forward pass.
-void CountFlops(benchmark::State& state) {
-  const double forward = 2.0 * kTokens * state.range(0) * state.range(1);
-  state.counters["flops"] = benchmark::Counter(3 * forward, benchmark::Counter::kIsIterationInvariantRate,
-                                               benchmark::Counter::kIs1000);
-}
 
 template <typename Logps>
 void Run(benchmark::State& state, const Logps& logps) {
@@ -32,7 +26,10 @@ void Run(benchmark::State& state, const Logps& logps) {
     hidden.mutable_grad() = at::Tensor();
     weight.mutable_grad() = at::Tensor();
   }
-  CountFlops(state);
+  // The gradient's matrix products cost twice those of the forward pass. At the least, inputs are read and
+  // gradients written.
+  ReportRoofline(state, 3 * 2.0 * kTokens * state.range(0) * state.range(1),
+                 2 * (hidden.nbytes() + weight.nbytes()));
 }
 
 void BM_LinearLogProb(benchmark::State& state) {

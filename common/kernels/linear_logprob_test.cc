@@ -8,12 +8,15 @@
 #include <ATen/ops/exp.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/sin.h>
+#include <ATen/ops/topk.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <tuple>
 
 #include "common/kernels/gradient_testing.h"
 
@@ -35,6 +38,7 @@ struct Batch {
 
   LinearLogProbs Compute(LinearLogProbOptions options = {}) const {
     options.statistics = true;
+    options.top_k = 3;
     options.reference_hidden = reference_hidden;
     options.reference_weight = reference_weight;
     return LinearLogProb(hidden, weight, targets, options);
@@ -50,6 +54,8 @@ struct Batch {
     plain.entropy = -(at::exp(logps) * logps).sum(1);
     plain.mean_logit = logits.mean(1);
     plain.top1 = at::argmax(logits, 1).eq(targets).to(logits.scalar_type());
+    plain.log_sum_squares = at::logsumexp(2 * logps, {1});
+    plain.top_k_mass = std::get<0>(at::topk(at::exp(logps), 3, 1)).sum(1);
     plain.token_kl = (at::exp(reference_logps) * (reference_logps - logps)).sum(1);
     return plain;
   }
@@ -90,6 +96,8 @@ void ExpectNear(const LinearLogProbs& a, const LinearLogProbs& b, double toleran
   EXPECT_LE(Difference(a.entropy, b.entropy), tolerance);
   EXPECT_LE(Difference(a.mean_logit, b.mean_logit), tolerance);
   EXPECT_LE(Difference(a.token_kl, b.token_kl), tolerance);
+  EXPECT_LE(Difference(a.log_sum_squares, b.log_sum_squares), tolerance);
+  EXPECT_LE(Difference(a.top_k_mass, b.top_k_mass), tolerance);
   EXPECT_EQ(Difference(a.top1, b.top1), 0);
 }
 
@@ -213,6 +221,7 @@ TEST(LinearLogProbTest, OnlyWhatIsAskedForIsThere) {
   EXPECT_TRUE(probs.logps.defined());
   EXPECT_FALSE(probs.logps.requires_grad());
   EXPECT_FALSE(probs.entropy.defined() || probs.mean_logit.defined() || probs.top1.defined());
+  EXPECT_FALSE(probs.log_sum_squares.defined() || probs.top_k_mass.defined());
   EXPECT_FALSE(probs.token_kl.defined());
 }
 

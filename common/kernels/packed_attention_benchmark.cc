@@ -4,7 +4,9 @@
 
 #include <vector>
 
+#include "common/kernels/fused.h"
 #include "common/kernels/packed_attention.h"
+#include "common/kernels/roofline.h"
 
 namespace plumb {
 namespace {
@@ -44,16 +46,11 @@ struct Input {
   at::Tensor q, k, v;
 };
 
-void CountFlops(benchmark::State& state, double flops) {
-  state.counters["flops"] =
-      benchmark::Counter(flops, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1000);
-}
-
 void BM_Forward(benchmark::State& state) {
   const at::NoGradGuard no_grad;
   const Input in(state);
   for (auto _ : state) benchmark::DoNotOptimize(in.Attend());
-  CountFlops(state, in.ForwardFlops());
+  ReportRoofline(state, in.ForwardFlops(), 2 * (in.q.nbytes() + in.k.nbytes()));
 }
 
 void BM_ForwardAndBackward(benchmark::State& state) {
@@ -64,7 +61,14 @@ void BM_ForwardAndBackward(benchmark::State& state) {
     in.Attend().backward(d_output);
     for (at::Tensor* x : {&in.q, &in.k, &in.v}) x->mutable_grad() = at::Tensor();
   }
-  CountFlops(state, 3.5 * in.ForwardFlops());  // five products back, two forward
+  // Five products back, two forward.
+  ReportRoofline(state, 3.5 * in.ForwardFlops(), 6 * (in.q.nbytes() + in.k.nbytes()));
+}
+
+// LibTorch's own operators, segment by segment.
+void BM_UnfusedForwardAndBackward(benchmark::State& state) {
+  const ScopedUnfusedKernels unfused;
+  BM_ForwardAndBackward(state);
 }
 
 void Sizes(benchmark::internal::Benchmark* benchmark) {
@@ -76,6 +80,7 @@ void Sizes(benchmark::internal::Benchmark* benchmark) {
 
 BENCHMARK(BM_Forward)->Apply(Sizes);
 BENCHMARK(BM_ForwardAndBackward)->Apply(Sizes);
+BENCHMARK(BM_UnfusedForwardAndBackward)->Apply(Sizes);
 
 }  // namespace
 }  // namespace plumb

@@ -8,8 +8,10 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <optional>
 #include <vector>
 
+#include "common/kernels/fused.h"
 #include "common/kernels/gradient_testing.h"
 
 namespace plumb {
@@ -131,6 +133,49 @@ TEST(PackedAttentionTest, ASharedPromptIsAsGoodAsTwo) {
     EXPECT_LE(Difference(shared.k.grad(), source.k.grad()), 1e-10);
     EXPECT_LE(Difference(shared.v.grad(), source.v.grad()), 1e-10);
   }
+}
+
+// Values and gradients of the kernel's own body and of LibTorch's operators.
+void ExpectBothBodiesAgree(at::ScalarType dtype, double tolerance) {
+  for (const int64_t window : {0, 70}) {
+    const std::vector<Segment> segments = Tree({130, 101, 60, 7, 300}, {-1, 0, 0, 2, -1});
+    std::vector<at::Tensor> results[2];
+    for (const bool fused : {false, true}) {
+      std::optional<ScopedUnfusedKernels> unfused;
+      if (!fused) unfused.emplace();
+      std::vector<at::Tensor> inputs;
+      for (int i = 0; i < 3; ++i) {
+        inputs.push_back(
+            Numbers({segments.back().end, i == 0 ? 4 : 2, 24}, i, 2).to(dtype).requires_grad_(true));
+      }
+      const at::Tensor output = PackedAttention(inputs[0], inputs[1], inputs[2], segments, {0.3, window});
+      EXPECT_EQ(output.scalar_type(), dtype);
+      output.backward(Numbers(output.sizes(), 5).to(dtype));
+      results[fused] = {output.detach()};
+      for (const at::Tensor& input : inputs) results[fused].push_back(input.grad());
+    }
+    for (size_t i = 0; i < results[0].size(); ++i) {
+      EXPECT_LE(Difference(results[0][i], results[1][i]), tolerance)
+          << "result " << i << ", window " << window;
+    }
+  }
+}
+
+TEST(PackedAttentionTest, BothBodiesAgree) {
+  ExpectBothBodiesAgree(at::kDouble, 1e-12);
+  ExpectBothBodiesAgree(at::kFloat, 5e-5);
+  ExpectBothBodiesAgree(at::kBFloat16, 0.1);
+}
+
+TEST(PackedAttentionTest, ARowDoesNotDependOnWhatElseIsInTheBatch) {
+  const std::vector<Segment> tree = Tree({130, 101, 60}, {-1, 0, 0}), pair = Tree({231, 190}, {-1, -1});
+  const auto numbers = [](double phase) { return Numbers({291, 2, 24}, phase, 2).to(at::kFloat); };
+  const auto twice = [](const at::Tensor& x) {
+    return at::cat({x.narrow(0, 0, 231), x.narrow(0, 0, 130), x.narrow(0, 231, 60)});
+  };
+  const at::Tensor q = numbers(0), k = numbers(1), v = numbers(2);
+  EXPECT_TRUE(twice(PackedAttention(q, k, v, tree, {0.3, 0}))
+                  .equal(PackedAttention(twice(q), twice(k), twice(v), pair, {0.3, 0})));
 }
 
 TEST(PackedAttentionTest, NoTokens) {

@@ -4,6 +4,7 @@
 #include <benchmark/benchmark.h>
 
 #include "common/kernels/rms_norm.h"
+#include "common/kernels/roofline.h"
 
 namespace plumb {
 namespace {
@@ -14,7 +15,7 @@ void BM_Forward(benchmark::State& state) {
   const at::NoGradGuard no_grad;
   const at::Tensor x = at::randn({kTokens, state.range(0)}), weight = at::ones({state.range(0)});
   for (auto _ : state) benchmark::DoNotOptimize(RmsNorm(x, weight, 1e-5));
-  state.SetBytesProcessed(state.iterations() * 2 * x.nbytes());  // read, written
+  ReportRoofline(state, 0, 2 * x.nbytes());  // read, written
 }
 
 void BM_ForwardAndBackward(benchmark::State& state) {
@@ -24,7 +25,7 @@ void BM_ForwardAndBackward(benchmark::State& state) {
     RmsNorm(x, weight, 1e-5).backward(d_output);
     x.mutable_grad() = at::Tensor();
   }
-  state.SetBytesProcessed(state.iterations() * 5 * x.nbytes());  // and back: x, d_output, d_x
+  ReportRoofline(state, 0, 5 * x.nbytes());  // and back: x, d_output, d_x
 }
 
 BENCHMARK(BM_Forward)->ArgName("H")->Arg(64)->Arg(512)->Arg(2048)->UseRealTime();

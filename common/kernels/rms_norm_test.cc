@@ -6,6 +6,11 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "common/kernels/fused.h"
 #include "common/kernels/gradient_testing.h"
 
 namespace plumb {
@@ -50,6 +55,27 @@ TEST(RmsNormTest, Bf16SquaresAreSummedInF32) {
 TEST(RmsNormTest, ZerosStayZeros) {
   EXPECT_TRUE(RmsNorm(at::zeros({2, 4}), at::ones({4}), kEps).equal(at::zeros({2, 4})));
   EXPECT_EQ(RmsNorm(at::zeros({0, 4}), at::ones({4}), kEps).sizes(), at::IntArrayRef({0, 4}));
+}
+
+// Values and gradients of the kernel's own body and of LibTorch's operators.
+TEST(RmsNormTest, BothBodiesAgree) {
+  for (const auto& [dtype, tolerance] :
+       {std::pair(at::kDouble, 1e-13), std::pair(at::kFloat, 5e-5), std::pair(at::kBFloat16, 0.5)}) {
+    std::vector<at::Tensor> results[2];
+    for (const bool fused : {false, true}) {
+      std::optional<ScopedUnfusedKernels> unfused;
+      if (!fused) unfused.emplace();
+      const at::Tensor x = Numbers({150, 72}, 0, 3).to(dtype).requires_grad_(true),
+                       weight = Numbers({72}, 1).to(dtype).requires_grad_(true);
+      const at::Tensor output = RmsNorm(x, weight, kEps);
+      EXPECT_EQ(output.scalar_type(), dtype);
+      output.backward(Numbers(output.sizes(), 5).to(dtype));
+      results[fused] = {output.detach(), x.grad(), weight.grad()};
+    }
+    for (size_t i = 0; i < results[0].size(); ++i) {
+      EXPECT_LE(Difference(results[0][i], results[1][i]), tolerance) << "result " << i << ", " << dtype;
+    }
+  }
 }
 
 }  // namespace

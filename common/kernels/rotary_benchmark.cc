@@ -4,6 +4,7 @@
 #include <ATen/ops/sin.h>
 #include <benchmark/benchmark.h>
 
+#include "common/kernels/roofline.h"
 #include "common/kernels/rotary.h"
 
 namespace plumb {
@@ -23,7 +24,7 @@ void BM_Forward(benchmark::State& state) {
   const at::NoGradGuard no_grad;
   const Input in(state);
   for (auto _ : state) benchmark::DoNotOptimize(ApplyRotary(in.x, in.cos, in.sin));
-  state.SetBytesProcessed(state.iterations() * 2 * in.x.nbytes());  // read, written
+  ReportRoofline(state, 0, 2 * in.x.nbytes());  // read, written
 }
 
 void BM_ForwardAndBackward(benchmark::State& state) {
@@ -34,7 +35,7 @@ void BM_ForwardAndBackward(benchmark::State& state) {
     ApplyRotary(in.x, in.cos, in.sin).backward(d_output);
     in.x.mutable_grad() = at::Tensor();
   }
-  state.SetBytesProcessed(state.iterations() * 4 * in.x.nbytes());  // and the same back
+  ReportRoofline(state, 0, 4 * in.x.nbytes());  // and the same back
 }
 
 BENCHMARK(BM_Forward)->ArgNames({"heads", "D"})->Args({8, 8})->Args({9, 64})->Args({32, 64})->UseRealTime();

@@ -5,6 +5,11 @@
 #include <ATen/ops/sin.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "common/kernels/fused.h"
 #include "common/kernels/gradient_testing.h"
 
 namespace plumb {
@@ -61,6 +66,27 @@ TEST(RotaryTest, Bf16IsRotatedInF32AndRoundedOnce) {
 TEST(RotaryTest, F32StaysF32WithF64Angles) {
   const Example e;
   EXPECT_EQ(ApplyRotary(e.x.to(at::kFloat), e.cos, e.sin).scalar_type(), at::kFloat);
+}
+
+// Values and gradients of the kernel's own body and of LibTorch's operators.
+TEST(RotaryTest, BothBodiesAgree) {
+  for (const auto& [dtype, tolerance] :
+       {std::pair(at::kDouble, 1e-13), std::pair(at::kFloat, 1e-6), std::pair(at::kBFloat16, 0.02)}) {
+    std::vector<at::Tensor> results[2];
+    for (const bool fused : {false, true}) {
+      std::optional<ScopedUnfusedKernels> unfused;
+      if (!fused) unfused.emplace();
+      const at::Tensor x = Numbers({150, 3, 48}, 0).to(dtype).requires_grad_(true);
+      const at::Tensor angles = Numbers({150, 24}, 1, 3).to(dtype == at::kDouble ? at::kDouble : at::kFloat);
+      const at::Tensor output = ApplyRotary(x, at::cos(angles), at::sin(angles));
+      EXPECT_EQ(output.scalar_type(), dtype);
+      output.backward(Numbers(output.sizes(), 5).to(dtype));
+      results[fused] = {output.detach(), x.grad()};
+    }
+    for (size_t i = 0; i < results[0].size(); ++i) {
+      EXPECT_LE(Difference(results[0][i], results[1][i]), tolerance) << "result " << i << ", " << dtype;
+    }
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <ATen/ops/randn.h>
 #include <benchmark/benchmark.h>
 
+#include "common/kernels/roofline.h"
 #include "common/kernels/swiglu.h"
 
 namespace plumb {
@@ -13,7 +14,7 @@ void BM_Forward(benchmark::State& state) {
   const at::NoGradGuard no_grad;
   const at::Tensor gate = at::randn({kTokens, state.range(0)}), up = at::randn(gate.sizes());
   for (auto _ : state) benchmark::DoNotOptimize(SwiGlu(gate, up));
-  state.SetBytesProcessed(state.iterations() * 3 * gate.nbytes());  // two read, one written
+  ReportRoofline(state, 0, 3 * gate.nbytes());  // two read, one written
 }
 
 void BM_ForwardAndBackward(benchmark::State& state) {
@@ -24,7 +25,7 @@ void BM_ForwardAndBackward(benchmark::State& state) {
     gate.mutable_grad() = at::Tensor();
     up.mutable_grad() = at::Tensor();
   }
-  state.SetBytesProcessed(state.iterations() * 8 * gate.nbytes());  // and back: three read, two written
+  ReportRoofline(state, 0, 8 * gate.nbytes());  // and back: three read, two written
 }
 
 BENCHMARK(BM_Forward)->ArgName("H")->Arg(172)->Arg(1536)->Arg(5632)->UseRealTime();

@@ -5,6 +5,11 @@
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "common/kernels/fused.h"
 #include "common/kernels/gradient_testing.h"
 
 namespace plumb {
@@ -39,6 +44,26 @@ TEST(SwiGluTest, Bf16IsAsGoodAsItsRounding) {
 TEST(SwiGluTest, LargeGatesAreFinite) {
   EXPECT_TRUE(SwiGlu(at::full({1}, 1000.0), at::full({1}, 2.0)).equal(at::full({1}, 2000.0)));
   EXPECT_TRUE(SwiGlu(at::full({1}, -1000.0), at::full({1}, 2.0)).equal(at::full({1}, 0.0)));
+}
+
+// Values and gradients of the kernel's own body and of LibTorch's operators.
+TEST(SwiGluTest, BothBodiesAgree) {
+  for (const auto& [dtype, tolerance] : {std::pair(at::kDouble, 1e-13), std::pair(at::kFloat, 1e-5)}) {
+    std::vector<at::Tensor> results[2];
+    for (const bool fused : {false, true}) {
+      std::optional<ScopedUnfusedKernels> unfused;
+      if (!fused) unfused.emplace();
+      const at::Tensor gate = Numbers({50, 123}, 0, 100).to(dtype).requires_grad_(true),
+                       up = Numbers({50, 123}, 1, 3).to(dtype).requires_grad_(true);
+      const at::Tensor output = SwiGlu(gate, up);
+      EXPECT_EQ(output.scalar_type(), dtype);
+      output.backward(Numbers(output.sizes(), 5).to(dtype));
+      results[fused] = {output.detach(), gate.grad(), up.grad()};
+    }
+    for (size_t i = 0; i < results[0].size(); ++i) {
+      EXPECT_LE(Difference(results[0][i], results[1][i]), tolerance) << "result " << i << ", " << dtype;
+    }
+  }
 }
 
 }  // namespace
