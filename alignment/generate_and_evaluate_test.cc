@@ -122,9 +122,9 @@ class InterruptingBuffer : public std::stringbuf {
   }
 };
 
-TEST_F(GenerateAndEvaluate, AnInterruptStopsBetweenBatches) {
+TEST_F(GenerateAndEvaluate, AnInterruptStopsAtTheNextToken) {
   GenerateRecipe recipe = Generation();
-  for (const char* expected : {"stopped after 1 of 1 prompts", "stopped after 1 of 2 prompts"}) {
+  for (const char* expected : {"stopped after 0 of 1 prompts", "stopped after 1 of 2 prompts"}) {
     recipe.set_batch_size(1);
     InterruptingBuffer buffer;
     std::ostream output(&buffer);

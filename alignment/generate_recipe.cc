@@ -47,25 +47,10 @@ class Generation {
     PLUMB_ASSIGN_OR_RETURN(model_, OpenTextModel(recipe_.model(), recipe_.seed(), /*tokenizer_folder=*/""));
     PLUMB_ASSIGN_OR_RETURN(std::vector<PromptExample> examples, ReadExamples());
     PLUMB_ASSIGN_OR_RETURN(const std::vector<Prompt> prompts, Tokenize(std::move(examples)));
-    std::string rows;
-    for (size_t begin = 0; begin < prompts.size(); begin += recipe_.batch_size()) {
-      PLUMB_RETURN_IF_ERROR(StopOnInterrupt(begin, prompts.size()));
-      const size_t end = std::min<size_t>(prompts.size(), begin + recipe_.batch_size());
-      PLUMB_RETURN_IF_ERROR(AnswerSome(prompts, begin, end, &rows));
-    }
-    return recipe_.output_file().empty() ? StopOnInterrupt(prompts.size(), prompts.size())
-                                         : WriteFileAtomically(recipe_.output_file(), rows);
+    return Answer(prompts);
   }
 
  private:
-  absl::Status StopOnInterrupt(size_t answered, size_t prompts) const {
-    if (!InterruptRequested()) return absl::OkStatus();
-    const std::string& file = recipe_.output_file();
-    return absl::CancelledError(
-        absl::StrCat("stopped after ", answered, " of ", prompts, " prompts",
-                     file.empty() ? "" : absl::StrCat("; ", file, " is not written")));
-  }
-
   absl::StatusOr<std::vector<PromptExample>> ReadExamples() {
     std::vector<PromptExample> examples;
     for (int i = 0; i < recipe_.prompt_size(); ++i) {
@@ -123,33 +108,48 @@ class Generation {
     return messages;
   }
 
-  absl::Status AnswerSome(const std::vector<Prompt>& prompts, size_t begin, size_t end, std::string* rows) {
+  absl::Status Answer(const std::vector<Prompt>& prompts) {
     const int64_t answers = recipe_.num_return_sequences();
     const RandomStream random(recipe_.seed(), "generate");
     std::vector<GenerationRequest> requests;
-    for (size_t i = begin; i < end; ++i) {
+    for (size_t i = 0; i < prompts.size(); ++i) {
       for (int64_t k = 0; k < answers; ++k) requests.push_back({prompts[i].ids, random.Child(i).Child(k)});
     }
+    GenerationOptions options = recipe_.generation();
+    if (!options.has_max_batch_size()) options.set_max_batch_size(recipe_.batch_size() * answers);
     const bool to_file = !recipe_.output_file().empty();
-    const bool streamed = !to_file && prompts.size() == 1 && answers == 1;
-    TextCallback on_text;
+    const bool streamed = !to_file && requests.size() == 1;
+    std::string rows;
+    size_t written = 0;  // sequences, in the order of the prompts
+    std::vector<const GeneratedSequence*> ended(requests.size(), nullptr);
+    GenerationCallbacks callbacks;
     if (streamed) {
       if (!conversation_) output_ << prompts[0].text << std::flush;
-      on_text = [this](int64_t, absl::string_view piece) { output_ << piece << std::flush; };
+      callbacks.on_text = [this](int64_t, absl::string_view piece) { output_ << piece << std::flush; };
     }
-    PLUMB_ASSIGN_OR_RETURN(
-        const std::vector<GeneratedSequence> sequences,
-        Generate(*model_.model, requests, recipe_.generation(), model_.tokenizer.get(), on_text));
-    if (streamed) output_ << '\n';
-    for (size_t r = 0; r < sequences.size() && !streamed; ++r) {
-      const Prompt& prompt = prompts[begin + r / answers];
-      if (to_file) {
-        absl::StrAppend(rows, Row(prompt.text, sequences[r]), "\n");
-      } else {
-        output_ << "--- " << prompt.text << '\n' << sequences[r].text << '\n';
+    callbacks.on_sequence = [&](int64_t index, const GeneratedSequence& sequence) {
+      ended[index] = &sequence;
+      for (; written < ended.size() && ended[written] != nullptr; ++written) {
+        const std::string& prompt = prompts[written / answers].text;
+        if (to_file) {
+          absl::StrAppend(&rows, Row(prompt, *ended[written]), "\n");
+        } else if (streamed) {
+          output_ << '\n';
+        } else {
+          output_ << "--- " << prompt << '\n' << ended[written]->text << '\n' << std::flush;
+        }
       }
+    };
+    const absl::Status status =
+        Generate(*model_.model, requests, options, model_.tokenizer.get(), callbacks).status();
+    if (absl::IsCancelled(status)) {
+      if (streamed && written == 0) output_ << '\n';
+      return absl::CancelledError(
+          absl::StrCat("stopped after ", written / answers, " of ", prompts.size(), " prompts",
+                       to_file ? absl::StrCat("; ", recipe_.output_file(), " is not written") : ""));
     }
-    return absl::OkStatus();
+    PLUMB_RETURN_IF_ERROR(status);
+    return to_file ? WriteFileAtomically(recipe_.output_file(), rows) : absl::OkStatus();
   }
 
   static std::string Row(const std::string& prompt, const GeneratedSequence& sequence) {

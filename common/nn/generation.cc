@@ -1,12 +1,16 @@
 #include "common/nn/generation.h"
 
-#include <ATen/ops/cat.h>
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <utility>
@@ -14,17 +18,18 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/data/tokenizer.h"
+#include "common/kernels/few_rows_product.h"
+#include "common/kernels/paged_attention.h"
 #include "common/nn/json_fields.h"
 #include "common/nn/key_value_cache.h"
+#include "common/nn/rollout_logps.h"
 #include "common/nn/sampling.h"
 #include "common/nn/text_stream.h"
+#include "common/program/interrupt.h"
 #include "common/status/status_macros.h"
 
 namespace plumb {
 namespace {
-
-// Prompt tokens of one forward pass: enough to keep the matrix products busy, few enough for little memory.
-constexpr int64_t kPrefillTokens = 2048;
 
 // Fields of generation_config.json that we read, or that do not change what comes out.
 bool IsKnownField(const std::string& name) {
@@ -150,178 +155,275 @@ absl::Status CheckRequests(absl::Span<const GenerationRequest> requests, const G
   return absl::OkStatus();
 }
 
-// One request on its way.
+// A request that has a place in the batch.
 struct Sequence {
-  const GenerationRequest* request;
+  int64_t index = -1;        // of the request; -1: the place is free
   std::vector<int64_t> ids;  // prompt and what came after
-  GeneratedSequence result;
   std::optional<TextStream> stream;
-  bool done = false;
+  size_t last_piece = 0;  // bytes of text that the last token added
+  bool begun = false;     // a pass has had tokens of it
+};
+
+// A token and its log-probability by the model itself.
+struct Choice {
+  int64_t token = 0;
+  float logp = 0;
 };
 
 class Generator {
  public:
   Generator(CausalLm& model, absl::Span<const GenerationRequest> requests, const GenerationOptions& options,
-            const Tokenizer* tokenizer, const TextCallback& on_text)
+            const Tokenizer* tokenizer, const GenerationCallbacks& callbacks)
       : model_(model),
+        requests_(requests),
         options_(options),
-        on_text_(on_text),
-        cache_(model.config(), model.dtype(), requests.size()),
-        eos_token_ids_(options.eos_token_id().begin(), options.eos_token_id().end()) {
-    for (const GenerationRequest& request : requests) {
-      Sequence sequence{&request, request.prompt_ids, {}, {}, false};
-      if (tokenizer != nullptr) sequence.stream.emplace(*tokenizer, request.prompt_ids);
-      sequences_.push_back(std::move(sequence));
-    }
-  }
+        tokenizer_(tokenizer),
+        callbacks_(callbacks),
+        eos_token_ids_(options.eos_token_id().begin(), options.eos_token_id().end()),
+        places_(std::min<int64_t>(options.max_batch_size(), requests.size())),
+        results_(requests.size()),
+        cache_(model.config(), model.dtype(), places_.size()),
+        logits_(at::empty({static_cast<int64_t>(places_.size()), model.config().vocab_size}, at::kFloat)) {}
 
   absl::StatusOr<std::vector<GeneratedSequence>> Run() {
-    at::Tensor hidden = ReadPrompts();  // [sequences, H]
-    std::vector<size_t> active(sequences_.size());
-    for (size_t i = 0; i < active.size(); ++i) active[i] = i;
-    while (!active.empty()) {
-      const at::Tensor logits = Logits(model_, hidden).to(at::kFloat).contiguous();
-      for (size_t row = 0; row < active.size(); ++row) {
-        absl::Span<float> scores(logits.data_ptr<float>() + row * logits.size(1), logits.size(1));
-        PLUMB_RETURN_IF_ERROR(ChooseToken(active[row], scores));
-      }
-      active.erase(std::remove_if(active.begin(), active.end(), [&](size_t i) { return sequences_[i].done; }),
-                   active.end());
-      if (!active.empty()) hidden = Step(active);
+    int64_t ended = 0;
+    while (ended < static_cast<int64_t>(requests_.size())) {
+      PLUMB_RETURN_IF_ERROR(StopOnInterrupt(ended));
+      FillPlaces();
+      const std::vector<int64_t> ready = ReadTokens();
+      PLUMB_ASSIGN_OR_RETURN(const std::vector<Choice> choices, ChooseTokens(ready));
+      for (size_t i = 0; i < ready.size(); ++i) ended += TakeToken(ready[i], choices[i]);
     }
-    std::vector<GeneratedSequence> results;
-    for (Sequence& sequence : sequences_) results.push_back(std::move(sequence.result));
-    return results;
+    if (options_.logps() == GenerationOptions::TRAINER) PLUMB_RETURN_IF_ERROR(ComputeTrainerLogps(ended));
+    return std::move(results_);
   }
 
  private:
-  // Runs tokens [begin[i], end[i]) of each sequence through the model; rows in that order.
-  at::Tensor Feed(const std::vector<std::pair<int64_t, int64_t>>& ranges) {
+  absl::Status StopOnInterrupt(int64_t ended) const {
+    if (!InterruptRequested()) return absl::OkStatus();
+    return absl::CancelledError(
+        absl::StrCat("generation stopped after ", ended, " of ", requests_.size(), " sequences"));
+  }
+
+  void FillPlaces() {
+    for (size_t place = 0; place < places_.size() && next_ < static_cast<int64_t>(requests_.size());
+         ++place) {
+      if (places_[place].index >= 0) continue;
+      const std::vector<int64_t>& prompt = requests_[next_].prompt_ids;
+      // The one before may have begun with the same tokens.
+      const int64_t kept = std::min(Common(prompt, places_[place].ids), cache_.length(place));
+      Sequence& sequence = places_[place];
+      sequence.index = next_++;
+      sequence.ids = prompt;
+      sequence.begun = false;
+      if (tokenizer_ != nullptr) sequence.stream.emplace(*tokenizer_, prompt);
+      cache_.Truncate(place, kept);
+    }
+    for (size_t place = 0; place < places_.size(); ++place) {
+      if (places_[place].index < 0) cache_.Truncate(place, 0);
+    }
+  }
+
+  // How many tokens of a prompt need not be read where `ids` have been: all but the last, whose hidden state
+  // is wanted, or else whole blocks, of which no copies are made.
+  int64_t Common(const std::vector<int64_t>& prompt, const std::vector<int64_t>& ids) const {
+    // There, keys depend on the length of the whole sequence.
+    if (model_.config().rope.type == RopeParameters::Type::kDynamic) return 0;
+    const auto end = std::mismatch(prompt.begin(), prompt.end(), ids.begin(), ids.end()).first;
+    const int64_t common = end - prompt.begin(), all = prompt.size() - 1;
+    return common >= all ? all : common / kBlockTokens * kBlockTokens;
+  }
+
+  // Lets a sequence that has not begun share what another has read. False: another is about to read it.
+  bool ShareTokens(int64_t place) {
+    const Sequence& sequence = places_[place];
+    int64_t source = place, shared = cache_.length(place), promised = shared;
+    for (size_t other = 0; other < places_.size(); ++other) {
+      const Sequence& theirs = places_[other];
+      if (theirs.index < 0 || theirs.index == sequence.index) continue;
+      const int64_t common = Common(sequence.ids, theirs.ids);
+      // Of two that have not begun the second waits for the first.
+      if (theirs.begun || theirs.index < sequence.index) promised = std::max(promised, common);
+      if (std::min(common, cache_.length(other)) > shared) {
+        source = other;
+        shared = std::min(common, cache_.length(other));
+      }
+    }
+    if (promised > shared) return false;
+    cache_.Share(source, place, shared);
+    return true;
+  }
+
+  // One pass: the last token of each who has been read up to there, and parts of prompts as far as
+  // max_batch_tokens allows. Computes the logits of the places it returns, in their order.
+  std::vector<int64_t> ReadTokens() {
+    std::vector<int64_t> counts(places_.size(), 0);
+    int64_t room = options_.max_batch_tokens();
+    const auto unread = [&](size_t place) {
+      return static_cast<int64_t>(places_[place].ids.size()) - cache_.length(place);
+    };
+    for (size_t place = 0; place < places_.size(); ++place) {
+      if (places_[place].index < 0 || !places_[place].begun || unread(place) > 1) continue;
+      counts[place] = 1;
+      --room;
+    }
+    for (size_t place = 0; place < places_.size(); ++place) {
+      Sequence& sequence = places_[place];
+      if (sequence.index < 0 || counts[place] > 0 || room <= 0) continue;
+      if (!sequence.begun && !ShareTokens(place)) continue;
+      sequence.begun = true;
+      counts[place] = std::min(unread(place), room);
+      room -= counts[place];
+    }
+    std::vector<int64_t> ready, last_rows;
+    int64_t rows = 0;
+    for (size_t place = 0; place < places_.size(); ++place) {
+      rows += counts[place];
+      if (counts[place] == 0 || counts[place] < unread(place)) continue;
+      ready.push_back(place);
+      last_rows.push_back(rows - 1);
+    }
+    const at::Tensor hidden = Feed(counts).index_select(0, at::tensor(last_rows, at::kLong));
+    at::Tensor logits = logits_.narrow(0, 0, ready.size());
+    if (IsFewRowsProduct(hidden, model_.HeadWeight())) {
+      FewRowsProductOut(hidden, model_.HeadWeight(), logits);
+    } else if (hidden.scalar_type() == at::kFloat) {
+      at::mm_out(logits, hidden, model_.HeadWeight().t());
+    } else {
+      logits.copy_(Logits(model_, hidden));
+    }
+    return ready;
+  }
+
+  // Runs the next counts[i] tokens of each place through the model; their hidden states [N, H].
+  at::Tensor Feed(const std::vector<int64_t>& counts) {
     PackedTokens tokens;
     int64_t rows = 0;
-    for (const auto& [begin, end] : ranges) {
-      tokens.segments.push_back({rows, rows + end - begin, Segment::kNoParent});
-      rows += end - begin;
+    for (const int64_t count : counts) {
+      tokens.segments.push_back({rows, rows + count, Segment::kNoParent});
+      rows += count;
     }
     tokens.token_ids = at::empty({rows}, at::kLong);
     tokens.position_ids = at::empty({rows}, at::kLong);
-    int64_t* ids = tokens.token_ids.data_ptr<int64_t>();
-    int64_t* positions = tokens.position_ids.data_ptr<int64_t>();
-    for (size_t i = 0; i < ranges.size(); ++i) {
-      for (int64_t position = ranges[i].first; position < ranges[i].second; ++position) {
-        *ids++ = sequences_[i].ids[position];
-        *positions++ = position;
-      }
+    for (size_t place = 0; place < counts.size(); ++place) {
+      const int64_t begin = tokens.segments[place].begin, past = cache_.length(place);
+      std::copy_n(places_[place].ids.begin() + past, counts[place],
+                  tokens.token_ids.mutable_data_ptr<int64_t>() + begin);
+      std::iota(tokens.position_ids.mutable_data_ptr<int64_t>() + begin,
+                tokens.position_ids.mutable_data_ptr<int64_t>() + begin + counts[place], past);
     }
     return model_.HiddenWithCache(tokens, &cache_);
   }
 
-  // The hidden state of each prompt's last token. Equal prompts are read once.
-  at::Tensor ReadPrompts() {
-    std::map<std::vector<int64_t>, size_t> first;
-    std::vector<size_t> source(sequences_.size());
-    for (size_t i = 0; i < sequences_.size(); ++i)
-      source[i] = first.emplace(sequences_[i].ids, i).first->second;
-    std::vector<at::Tensor> last(sequences_.size());
-    for (size_t next = 0; next < sequences_.size();) {
-      std::vector<std::pair<int64_t, int64_t>> ranges(sequences_.size(), {0, 0});
-      std::vector<std::pair<size_t, int64_t>> finished;  // sequence, row of its last token
-      int64_t rows = 0;
-      while (next < sequences_.size() && rows < kPrefillTokens) {
-        const int64_t size = sequences_[next].ids.size();
-        const int64_t begin = source[next] == next ? cache_.length(next) : size;
-        const int64_t end = std::min(size, begin + kPrefillTokens - rows);
-        ranges[next] = {begin, end};
-        rows += end - begin;
-        if (end < size) break;
-        if (source[next] == next) finished.emplace_back(next, rows - 1);
-        ++next;
+  // From the logits of these places.
+  absl::StatusOr<std::vector<Choice>> ChooseTokens(const std::vector<int64_t>& ready) const {
+    std::vector<Choice> choices(ready.size());
+    const int64_t size = logits_.size(1);
+    at::parallel_for(0, ready.size(), 1, [&](int64_t begin, int64_t end) {
+      std::vector<float> scores;
+      for (int64_t i = begin; i < end; ++i) {
+        const absl::Span<const float> logits(logits_.const_data_ptr<float>() + i * size, size);
+        choices[i] = ChooseToken(places_[ready[i]], logits, &scores);
       }
-      if (rows == 0) continue;
-      const at::Tensor hidden = Feed(ranges);
-      for (const auto& [sequence, row] : finished) last[sequence] = hidden.narrow(0, row, 1).clone();
+    });
+    for (size_t i = 0; i < ready.size(); ++i) {
+      if (std::isfinite(choices[i].logp)) continue;
+      const int64_t index = places_[ready[i]].index;
+      return absl::InvalidArgumentError(
+          absl::StrCat("the model's logits for prompt ", index, " are not finite at new token ",
+                       results_[index].token_ids.size(), ": its weights are damaged or have diverged"));
     }
-    for (size_t i = 0; i < sequences_.size(); ++i) {
-      if (source[i] == i) continue;
-      cache_.CopySequence(source[i], i);
-      last[i] = last[source[i]];
-    }
-    return at::cat(last);
+    return choices;
   }
 
-  at::Tensor Step(const std::vector<size_t>& active) {
-    std::vector<std::pair<int64_t, int64_t>> ranges(sequences_.size(), {0, 0});
-    for (const size_t i : active) {
-      const int64_t size = sequences_[i].ids.size();
-      ranges[i] = {size - 1, size};
+  Choice ChooseToken(const Sequence& sequence, absl::Span<const float> logits,
+                     std::vector<float>* scores) const {
+    const double log_sum = LogSumExp(logits);
+    if (!std::isfinite(log_sum)) return {0, NAN};
+    // The log-probability is the model's own; scores differ from logits only where an option says so.
+    if (options_.do_sample() || options_.repetition_penalty() != 1) {
+      scores->assign(logits.begin(), logits.end());
+      ProcessLogits(absl::MakeSpan(*scores), sequence.ids, options_);
     }
-    return Feed(ranges);
+    const absl::Span<const float> chosen_from = scores->empty() ? logits : absl::MakeConstSpan(*scores);
+    const int64_t step = results_[sequence.index].token_ids.size();
+    const int64_t token = options_.do_sample()
+                              ? SampleToken(chosen_from, requests_[sequence.index].random.Uniform(step))
+                              : LikeliestToken(chosen_from);
+    return {token, static_cast<float>(logits[token] - log_sum)};
   }
 
-  absl::Status ChooseToken(size_t index, absl::Span<float> logits) {
-    Sequence& sequence = sequences_[index];
-    const int64_t step = sequence.result.token_ids.size();
-    // The log-probability is the model's own; the scores change only where an option says so.
-    std::vector<float> own;
-    const bool changed = options_.do_sample() || options_.repetition_penalty() != 1;
-    if (changed) own.assign(logits.begin(), logits.end());
-    if (changed) ProcessLogits(logits, sequence.ids, options_);
-    const int64_t token = options_.do_sample() ? SampleToken(logits, sequence.request->random.Uniform(step))
-                                               : LikeliestToken(logits);
-    const float logp = TokenLogp(changed ? absl::MakeConstSpan(own) : absl::MakeConstSpan(logits), token);
-    if (!std::isfinite(logp)) {
-      return absl::InvalidArgumentError(absl::StrCat("the model's logits for prompt ", index,
-                                                     " are not finite at new token ", step,
-                                                     ": its weights are damaged or have diverged"));
-    }
-    sequence.ids.push_back(token);
-    sequence.result.token_ids.push_back(token);
-    sequence.result.logps.push_back(logp);
-    if (sequence.stream.has_value()) Emit(index, sequence.stream->Push(token));
+  // Whether that ends the sequence, whose place is then free.
+  bool TakeToken(int64_t place, const Choice& choice) {
+    Sequence& sequence = places_[place];
+    GeneratedSequence& result = results_[sequence.index];
+    sequence.ids.push_back(choice.token);
+    result.token_ids.push_back(choice.token);
+    result.logps.push_back(choice.logp);
+    if (sequence.stream.has_value()) Emit(&sequence, sequence.stream->Push(choice.token));
     using Reason = GeneratedSequence::FinishReason;
-    if (eos_token_ids_.count(token) != 0) {
-      Finish(index, Reason::kEndOfSequence);
-    } else if (EndsInStopString(sequence.result.text)) {
-      Finish(index, Reason::kStopString);
-    } else if (step + 1 == options_.max_new_tokens()) {
-      Finish(index, Reason::kMaxNewTokens);
+    if (eos_token_ids_.count(choice.token) != 0) {
+      result.finish_reason = Reason::kEndOfSequence;
+    } else if (EndsInStopString(result.text, sequence.last_piece)) {
+      result.finish_reason = Reason::kStopString;
+    } else if (static_cast<int64_t>(result.token_ids.size()) == options_.max_new_tokens()) {
+      result.finish_reason = Reason::kMaxNewTokens;
+    } else {
+      return false;
     }
-    return absl::OkStatus();
+    if (sequence.stream.has_value()) Emit(&sequence, sequence.stream->Finish());
+    if (callbacks_.on_sequence) callbacks_.on_sequence(sequence.index, result);
+    sequence.index = -1;
+    return true;
   }
 
-  void Emit(size_t index, const std::string& piece) {
-    GeneratedSequence& result = sequences_[index].result;
-    last_piece_ = piece.size();
-    result.text += piece;
-    if (on_text_ && !piece.empty()) on_text_(index, piece);
+  void Emit(Sequence* sequence, const std::string& piece) {
+    sequence->last_piece = piece.size();
+    results_[sequence->index].text += piece;
+    if (callbacks_.on_text && !piece.empty()) callbacks_.on_text(sequence->index, piece);
   }
 
   // Looks at what the last piece can have completed.
-  bool EndsInStopString(const std::string& text) const {
+  bool EndsInStopString(const std::string& text, size_t last_piece) const {
     for (const std::string& stop : options_.stop_strings()) {
-      const size_t reach = std::min(text.size(), last_piece_ + stop.size());
-      if (last_piece_ > 0 && absl::StrContains(absl::string_view(text).substr(text.size() - reach), stop)) {
+      const size_t reach = std::min(text.size(), last_piece + stop.size());
+      if (last_piece > 0 && absl::StrContains(absl::string_view(text).substr(text.size() - reach), stop)) {
         return true;
       }
     }
     return false;
   }
 
-  void Finish(size_t index, GeneratedSequence::FinishReason reason) {
-    Sequence& sequence = sequences_[index];
-    sequence.done = true;
-    sequence.result.finish_reason = reason;
-    if (sequence.stream.has_value()) Emit(index, sequence.stream->Finish());
-    cache_.Clear(index);
+  absl::Status ComputeTrainerLogps(int64_t ended) {
+    for (size_t begin = 0, end = 0; begin < requests_.size(); begin = end) {
+      PLUMB_RETURN_IF_ERROR(StopOnInterrupt(ended));
+      const std::vector<int64_t>& prompt = requests_[begin].prompt_ids;
+      std::vector<std::vector<int64_t>> completions;
+      for (; end < requests_.size() && requests_[end].prompt_ids == prompt; ++end) {
+        completions.push_back(results_[end].token_ids);
+      }
+      const RolloutBatch batch = PackRollouts(prompt, completions);
+      const at::Tensor logps = RolloutLogps(model_, batch).to(at::kFloat);
+      for (size_t i = begin; i < end; ++i) {
+        const Segment& rows = batch.completions[i - begin];
+        const float* values = logps.const_data_ptr<float>();
+        results_[i].logps.assign(values + rows.begin, values + rows.end);
+      }
+    }
+    return absl::OkStatus();
   }
 
   CausalLm& model_;
+  const absl::Span<const GenerationRequest> requests_;
   const GenerationOptions& options_;
-  const TextCallback& on_text_;
-  KeyValueCache cache_;
-  std::set<int64_t> eos_token_ids_;
-  std::vector<Sequence> sequences_;
-  size_t last_piece_ = 0;  // bytes that the last token added
+  const Tokenizer* const tokenizer_;
+  const GenerationCallbacks& callbacks_;
+  const std::set<int64_t> eos_token_ids_;
+  int64_t next_ = 0;  // request that waits for a place
+  std::vector<Sequence> places_;
+  std::vector<GeneratedSequence> results_;
+  KeyValueCache cache_;      // a sequence for each place
+  const at::Tensor logits_;  // [places, V] f32: of a pass, in the order of its rows
 };
 
 }  // namespace
@@ -345,15 +447,15 @@ absl::StatusOr<std::vector<GeneratedSequence>> Generate(CausalLm& model,
                                                         absl::Span<const GenerationRequest> requests,
                                                         const GenerationOptions& options,
                                                         const Tokenizer* tokenizer,
-                                                        const TextCallback& on_text) {
+                                                        const GenerationCallbacks& callbacks) {
   PLUMB_ASSIGN_OR_RETURN(const GenerationOptions resolved, ResolveGenerationOptions(options, model.config()));
   PLUMB_RETURN_IF_ERROR(CheckRequests(requests, resolved, model.config()));
-  if (tokenizer == nullptr && (!resolved.stop_strings().empty() || on_text)) {
+  if (tokenizer == nullptr && (!resolved.stop_strings().empty() || callbacks.on_text)) {
     return absl::InvalidArgumentError("stop_strings and streamed text need a tokenizer");
   }
   if (requests.empty()) return std::vector<GeneratedSequence>();
   c10::InferenceMode inference;
-  return Generator(model, requests, resolved, tokenizer, on_text).Run();
+  return Generator(model, requests, resolved, tokenizer, callbacks).Run();
 }
 
 }  // namespace plumb

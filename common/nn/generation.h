@@ -29,22 +29,39 @@ struct GeneratedSequence {
   FinishReason finish_reason = FinishReason::kMaxNewTokens;
 };
 
-// Sees the text of request `index` as it grows, in whole characters; all pieces together are the
-// GeneratedSequence's text.
-using TextCallback = std::function<void(int64_t index, absl::string_view piece)>;
+// Who wants to see what comes before all is done. Either may be empty.
+struct GenerationCallbacks {
+  // The text of request `index` as it grows, in whole characters; all pieces together are the
+  // GeneratedSequence's text. Needs a tokenizer.
+  std::function<void(int64_t index, absl::string_view piece)> on_text;
+  // A request that has ended, in whatever order they do; its logps are the sampler's still. `sequence` is
+  // there until Generate() returns.
+  std::function<void(int64_t index, const GeneratedSequence& sequence)> on_sequence;
+};
 
 // Fills what `options` leave open from the model's generation_config.json and config.json. A field of
 // generation_config.json that would change the output and is not supported (num_beams, ...) is refused.
 absl::StatusOr<GenerationOptions> ResolveGenerationOptions(const GenerationOptions& options,
                                                            const ModelConfig& config);
 
-// Continues all prompts together, with a key-value cache; equal prompts are computed once. `options` are
-// resolved first. Stop strings and text need a tokenizer. The model must not be trained at the same time.
+// Continues all prompts, by continuous batching (Orca: Yu et al., OSDI 2022): as many at once as `options`
+// say, and the next as soon as one has ended; its prompt is read in the same pass as the next tokens of the
+// others. Keys and values are paged (common/nn/key_value_cache.h): what a prompt has in common with one that
+// was read is not read again, so samples of a prompt are requests with that prompt. Tokens depend on the
+// request and its random stream, not on the batch, but for the last bits of the logits.
+//
+// With options.logps() TRAINER, the log-probabilities are computed once more as a trainer will compute them:
+// RolloutLogps() (common/nn/rollout_logps.h) of each run of consecutive requests with the same prompt, as one
+// batch. They are then exactly a trainer's that does the same.
+//
+// `options` are resolved first. Stop strings and text need a tokenizer. The model must not be trained at the
+// same time. Where an interrupt is requested (common/program/interrupt.h) it stops at the next token: a
+// CancelledError.
 absl::StatusOr<std::vector<GeneratedSequence>> Generate(CausalLm& model,
                                                         absl::Span<const GenerationRequest> requests,
                                                         const GenerationOptions& options,
                                                         const Tokenizer* tokenizer = nullptr,
-                                                        const TextCallback& on_text = nullptr);
+                                                        const GenerationCallbacks& callbacks = {});
 
 }  // namespace plumb
 

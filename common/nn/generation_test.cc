@@ -1,5 +1,6 @@
 #include "common/nn/generation.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -7,8 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "common/data/tokenizer.h"
 #include "common/files/files.h"
+#include "common/nn/key_value_cache.h"
 #include "common/nn/pretrained.h"
+#include "common/nn/rollout_logps.h"
 #include "common/nn/text_stream.h"
+#include "common/program/interrupt.h"
 #include "common/testing/testing.h"
 
 namespace plumb {
@@ -93,6 +97,140 @@ TEST(GenerationTest, LogpsAreTheModelsOwn) {
   }
 }
 
+// Requests of many lengths, some of which begin alike, in a batch that they do not fit in.
+TEST(GenerationTest, PlacesAreTakenAtOnce) {
+  auto model = Load("llama");
+  Ids same(70);
+  for (size_t i = 0; i < same.size(); ++i) same[i] = 3 + i * 7 % 80;
+  std::vector<GenerationRequest> requests;
+  for (int k = 0; k < 3; ++k) requests.push_back(Request(same, k));
+  for (int k = 0; k < 4; ++k) {
+    Ids prompt(same.begin(), same.begin() + 20 + 15 * k);  // less than a block, and more, in common
+    prompt.push_back(90);
+    requests.push_back(Request(prompt, 10 + k));
+  }
+  requests.push_back(Request({8}, 20));
+  for (int k = 0; k < 3; ++k) requests.push_back(Request(same, 30 + k));
+  std::vector<Ids> alone;
+  for (const GenerationRequest& request : requests) {
+    GenerationOptions options = Sampling(5 + 30);
+    options.add_eos_token_id(11);  // some end early
+    alone.push_back(Generate(*model, {request}, options)->at(0).token_ids);
+  }
+  EXPECT_TRUE(std::any_of(alone.begin(), alone.end(), [](const Ids& ids) { return ids.size() < 35; }));
+  for (const int64_t places : {1, 2, 5, 64}) {
+    for (const int64_t tokens : {1, 7, 50, 2048}) {
+      GenerationOptions options = Sampling(35);
+      options.add_eos_token_id(11);
+      options.set_max_batch_size(places);
+      options.set_max_batch_tokens(tokens);
+      std::map<int64_t, Ids> ended;
+      GenerationCallbacks callbacks;
+      callbacks.on_sequence = [&](int64_t index, const GeneratedSequence& sequence) {
+        EXPECT_TRUE(ended.emplace(index, sequence.token_ids).second);
+      };
+      const auto together = Generate(*model, requests, options, nullptr, callbacks);
+      PLUMB_ASSERT_OK(together);
+      EXPECT_EQ(ended.size(), requests.size());
+      for (size_t i = 0; i < requests.size(); ++i) {
+        EXPECT_EQ((*together)[i].token_ids, alone[i]) << i << " of " << places << ", " << tokens;
+        EXPECT_EQ(ended[i], alone[i]);
+      }
+    }
+  }
+}
+
+// Counts the tokens that a model reads.
+class CountingLm : public CausalLm {
+ public:
+  explicit CountingLm(CausalLm* model) : model_(*model) {}
+  const ModelConfig& config() const override { return model_.config(); }
+  at::Tensor Hidden(const PackedTokens& tokens, const ForwardOptions& options) override {
+    return model_.Hidden(tokens, options);
+  }
+  at::Tensor HiddenWithCache(const PackedTokens& tokens, KeyValueCache* cache) override {
+    passes.push_back(tokens.size());
+    const at::Tensor hidden = model_.HiddenWithCache(tokens, cache);
+    blocks = std::max(blocks, cache->CountBlocks());
+    return hidden;
+  }
+  const at::Tensor& HeadWeight() const override { return model_.HeadWeight(); }
+  void VisitParameters(ParameterVisitor visitor) override { model_.VisitParameters(visitor); }
+  void VisitLinears(LinearVisitor visitor) override { model_.VisitLinears(visitor); }
+
+  Ids passes;          // tokens of each
+  int64_t blocks = 0;  // the most that the cache had
+
+ private:
+  CausalLm& model_;
+};
+
+TEST(GenerationTest, SamplesShareTheirPrompt) {
+  auto model = Load("llama");
+  CountingLm counting(model.get());
+  const Ids prompt(70, 5);
+  const std::vector<GenerationRequest> requests(4, Request(prompt));
+  GenerationOptions options;
+  options.set_max_new_tokens(3);
+  PLUMB_ASSERT_OK(Generate(counting, requests, options));
+  EXPECT_EQ(counting.passes, (Ids{70, 1 + 3, 1 + 3, 3}));
+  EXPECT_EQ(counting.blocks, 2 + 4);  // two whole ones for all, the third for each
+  counting.passes.clear();
+  counting.blocks = 0;
+  options.set_max_batch_size(1);
+  PLUMB_ASSERT_OK(Generate(counting, requests, options));
+  EXPECT_EQ(counting.passes, (Ids{70, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}));
+  EXPECT_EQ(counting.blocks, 3);
+}
+
+// What an online trainer does: samples of a prompt, then their log-probabilities with a gradient.
+TEST(GenerationTest, TrainerLogpsAreTheTrainersOwn) {
+  ModelConfig config = Load("llama")->config();
+  ASSERT_LT(config.num_key_value_heads, config.num_attention_heads);
+  config.vocab_size = 3000;  // several tiles of the head
+  config.max_position_embeddings = 512;
+  auto model = MakeCausalLm(config, at::kFloat);
+  const RandomStream weights(1, "weights");
+  model->VisitParameters([&](const std::string& name, at::Tensor& tensor) {
+    tensor = weights.Child(name).NormalTensor(tensor.sizes(), at::kFloat).mul_(0.3).requires_grad_(true);
+  });
+  Ids long_prompt(130);
+  for (size_t i = 0; i < long_prompt.size(); ++i) long_prompt[i] = i * i % 3000;
+  const std::vector<Ids> prompts = {{5, 6, 7}, long_prompt, {8}};
+  const std::vector<int64_t> samples = {4, 3, 1};
+  for (const bool sampled : {false, true}) {
+    GenerationOptions options = Sampling(40);
+    options.set_do_sample(sampled);
+    options.add_eos_token_id(11);
+    std::vector<GenerationRequest> requests;
+    for (size_t p = 0; p < prompts.size(); ++p) {
+      for (int64_t k = 0; k < samples[p]; ++k) requests.push_back(Request(prompts[p], requests.size()));
+    }
+    const auto cheap = Generate(*model, requests, options);
+    options.set_logps(GenerationOptions::TRAINER);
+    const auto results = Generate(*model, requests, options);
+    PLUMB_ASSERT_OK(results);
+    size_t next = 0;
+    for (size_t p = 0; p < prompts.size(); ++p) {
+      std::vector<Ids> completions;
+      std::vector<float> old_logps;
+      for (int64_t k = 0; k < samples[p]; ++k, ++next) {
+        completions.push_back((*results)[next].token_ids);
+        EXPECT_EQ(completions.back(), (*cheap)[next].token_ids);
+        for (size_t i = 0; i < completions.back().size(); ++i) {
+          old_logps.push_back((*results)[next].logps[i]);
+          EXPECT_NEAR(old_logps.back(), (*cheap)[next].logps[i], 1e-5 * std::abs(old_logps.back()) + 1e-5);
+        }
+      }
+      const at::Tensor logps = RolloutLogps(*model, PackRollouts(prompts[p], completions));
+      ASSERT_TRUE(logps.requires_grad());
+      for (size_t i = 0; i < old_logps.size(); ++i) {
+        EXPECT_EQ(std::exp(logps[i].item<float>() - old_logps[i]), 1.0f) << i << " of prompt " << p;
+      }
+    }
+  }
+}
+
 TEST(GenerationTest, EndsAtTheEndOfSequence) {
   auto model = Load("llama");
   GenerationOptions options;
@@ -140,8 +278,9 @@ TEST(GenerationTest, StreamsTheTextAndStopsAtAString) {
   GenerationOptions options;
   options.set_max_new_tokens(20);
   std::map<int64_t, std::string> streamed;
-  const auto on_text = [&](int64_t index, absl::string_view piece) { streamed[index] += std::string(piece); };
-  const auto free = Generate(*model, {Request({9}), Request({7, 4})}, options, &tokenizer, on_text);
+  GenerationCallbacks callbacks;
+  callbacks.on_text = [&](int64_t index, absl::string_view piece) { streamed[index] += std::string(piece); };
+  const auto free = Generate(*model, {Request({9}), Request({7, 4})}, options, &tokenizer, callbacks);
   PLUMB_ASSERT_OK(free);
   for (int i : {0, 1}) {
     EXPECT_EQ((*free)[i].text, tokenizer.Decode((*free)[i].token_ids, true));
@@ -155,6 +294,23 @@ TEST(GenerationTest, StreamsTheTextAndStopsAtAString) {
   EXPECT_EQ((*stopped)[0].finish_reason, Reason::kStopString);
   EXPECT_EQ(Generate(*model, {Request({9})}, options).status().message(),
             "stop_strings and streamed text need a tokenizer");
+}
+
+TEST(GenerationTest, AnInterruptStopsAtTheNextToken) {
+  auto model = Load("llama");
+  GenerationOptions options;
+  options.set_max_batch_size(1);
+  options.set_max_new_tokens(5);
+  ByteTokenizer tokenizer;
+  int tokens = 0;
+  GenerationCallbacks callbacks;
+  callbacks.on_text = [&](int64_t, absl::string_view) { SetInterruptRequested(++tokens == 7); };
+  const absl::Status status =
+      Generate(*model, {Request({9}), Request({9})}, options, &tokenizer, callbacks).status();
+  SetInterruptRequested(false);
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(status.message(), "generation stopped after 1 of 2 sequences");
+  EXPECT_EQ(tokens, 7);
 }
 
 TEST(TextStreamTest, HoldsBackPartsOfCharacters) {

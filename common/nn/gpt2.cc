@@ -115,7 +115,9 @@ at::Tensor Gpt2::HiddenWithCache(const PackedTokens& tokens, KeyValueCache* cach
   at::NoGradGuard no_grad;
   const Attention attention = CachedAttention(config_, tokens, cache);
   at::Tensor x = Embed(tokens);
-  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) x = RunLayer(i, x, attention, {});
+  ForwardOptions options;
+  options.decoding = true;
+  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) x = RunLayer(i, x, attention, options);
   for (size_t i = 0; i < tokens.segments.size(); ++i) cache->Grow(i, tokens.segments[i].length());
   return Normalize(x, ln_f_);
 }

@@ -1,13 +1,14 @@
 #include "common/nn/key_value_cache.h"
 
-#include <ATen/ops/empty.h>
+#include <set>
 
-#include <algorithm>
+#include "common/kernels/paged_attention.h"
 
 namespace plumb {
-
 namespace {
-constexpr int64_t kFirstCapacity = 64;
+
+int64_t BlocksFor(int64_t tokens) { return (tokens + kBlockTokens - 1) / kBlockTokens; }
+
 }  // namespace
 
 KeyValueCache::KeyValueCache(const ModelConfig& config, at::ScalarType dtype, int64_t sequences)
@@ -16,41 +17,36 @@ KeyValueCache::KeyValueCache(const ModelConfig& config, at::ScalarType dtype, in
       head_dim_(config.head_dim),
       dtype_(dtype),
       lengths_(sequences, 0),
-      capacities_(sequences, 0),
-      keys_(layers_ * sequences),
-      values_(layers_ * sequences) {}
+      blocks_(sequences) {}
 
 void KeyValueCache::Reserve(int64_t sequence, int64_t count) {
-  const int64_t length = lengths_[sequence], needed = length + count;
-  if (needed <= capacities_[sequence]) return;
-  const int64_t capacity = std::max({needed, 2 * capacities_[sequence], kFirstCapacity});
-  for (int64_t layer = 0; layer < layers_; ++layer) {
-    for (at::Tensor* tensor : {&keys(layer, sequence), &values(layer, sequence)}) {
-      const at::Tensor larger = at::empty({heads_, capacity, head_dim_}, dtype_);
-      if (length > 0) larger.narrow(1, 0, length).copy_(tensor->narrow(1, 0, length));
-      *tensor = larger;
-    }
+  std::vector<at::Tensor>& blocks = blocks_[sequence];
+  if (count > 0 && lengths_[sequence] < static_cast<int64_t>(blocks.size()) * kBlockTokens &&
+      blocks.back().use_count() > 1) {
+    blocks.back() = blocks.back().clone();
   }
-  capacities_[sequence] = capacity;
+  while (static_cast<int64_t>(blocks.size()) < BlocksFor(lengths_[sequence] + count)) {
+    blocks.push_back(EmptyBlock(layers_, heads_, head_dim_, dtype_));
+  }
 }
 
-void KeyValueCache::Clear(int64_t sequence) {
-  for (int64_t layer = 0; layer < layers_; ++layer) {
-    keys(layer, sequence) = at::Tensor();
-    values(layer, sequence) = at::Tensor();
-  }
-  lengths_[sequence] = capacities_[sequence] = 0;
+void KeyValueCache::Truncate(int64_t sequence, int64_t length) {
+  lengths_[sequence] = length;
+  blocks_[sequence].resize(BlocksFor(length));
 }
 
-void KeyValueCache::CopySequence(int64_t from, int64_t to) {
-  Clear(to);
-  const int64_t length = lengths_[from];
-  Reserve(to, length);
-  for (int64_t layer = 0; layer < layers_; ++layer) {
-    keys(layer, to).narrow(1, 0, length).copy_(keys(layer, from).narrow(1, 0, length));
-    values(layer, to).narrow(1, 0, length).copy_(values(layer, from).narrow(1, 0, length));
-  }
+void KeyValueCache::Share(int64_t from, int64_t to, int64_t length) {
+  if (from == to) return Truncate(to, length);
   lengths_[to] = length;
+  blocks_[to].assign(blocks_[from].begin(), blocks_[from].begin() + BlocksFor(length));
+}
+
+int64_t KeyValueCache::CountBlocks() const {
+  std::set<const void*> distinct;
+  for (const std::vector<at::Tensor>& blocks : blocks_) {
+    for (const at::Tensor& block : blocks) distinct.insert(block.const_data_ptr());
+  }
+  return distinct.size();
 }
 
 }  // namespace plumb

@@ -5,6 +5,7 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 
+#include "common/kernels/few_rows_product.h"
 #include "common/tensor/random.h"
 
 namespace plumb {
@@ -20,7 +21,10 @@ at::Tensor Dropout(const at::Tensor& x, double rate, const RandomStream& random)
 
 at::Tensor Linear::Forward(const at::Tensor& x, const ForwardOptions& options) const {
   at::Tensor y;
-  if (!input_major) {
+  if (options.decoding && !input_major && IsFewRowsProduct(x, weight)) {
+    y = FewRowsProduct(x, weight);
+    if (bias.defined()) y.add_(bias);
+  } else if (!input_major) {
     y = at::linear(x, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt);
   } else {
     y = bias.defined() ? at::addmm(bias, x, weight) : at::mm(x, weight);

@@ -18,6 +18,7 @@ struct ForwardOptions {
       false;            // keep each layer's input alone, compute the layer again in the backward pass
   bool adapter = true;  // false: as if no LoRA were there (the reference model)
   const RandomStream* dropout = nullptr;  // null: no dropout
+  bool decoding = false;  // products of few rows by a kernel for them, whose last bits are others
 };
 
 // A low-rank adapter (Hu et al. 2021, arXiv 2106.09685): adds scaling * B A dropout(x). As in PEFT it stays

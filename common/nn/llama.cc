@@ -106,7 +106,9 @@ at::Tensor Llama::HiddenWithCache(const PackedTokens& tokens, KeyValueCache* cac
   const RotaryTable table = MakeRotaryTable(config_, tokens, dtype());
   const Attention attention = CachedAttention(config_, tokens, cache);
   at::Tensor x = at::embedding(embed_tokens_, tokens.token_ids);
-  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) x = RunLayer(i, x, table, attention, {});
+  ForwardOptions options;
+  options.decoding = true;
+  for (int64_t i = 0; i < config_.num_hidden_layers; ++i) x = RunLayer(i, x, table, attention, options);
   for (size_t i = 0; i < tokens.segments.size(); ++i) cache->Grow(i, tokens.segments[i].length());
   return RmsNorm(x, norm_, config_.norm_eps);
 }

@@ -1,7 +1,9 @@
 #include "common/nn/sampling.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "common/nn/generation.pb.h"
 #include "common/tensor/random.h"
@@ -65,11 +67,67 @@ TEST(SamplingTest, TokensComeAsOftenAsTheirProbability) {
   EXPECT_EQ(SampleToken(logits, 1 - 1e-16), 3);
 }
 
-TEST(SamplingTest, LogpIsTheLogSoftmax) {
-  const std::vector<float> logits = {1000, 1001, 999};
-  const double total = std::exp(-1.0) + 1 + std::exp(-2.0);
-  EXPECT_NEAR(TokenLogp(logits, 0), -1 - std::log(total), 1e-6);
-  EXPECT_EQ(LikeliestToken(logits), 1);
+// More logits than the blocks that the selection looks at, without order, many of them equal.
+std::vector<float> ManyLogits(int64_t size) {
+  const RandomStream random(2, "logits");
+  std::vector<float> logits(size);
+  for (int64_t i = 0; i < size; ++i) logits[i] = std::round(30 * random.Normal(i)) / 10;
+  return logits;
+}
+
+// By a full sort: top-k keeps all that equal the k-th; top-p goes from the likeliest down, of equals the last
+// first.
+std::vector<float> CutBySorting(std::vector<float> logits, int64_t k, double p) {
+  std::vector<int64_t> order(logits.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = order.size() - 1 - i;
+  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) { return logits[a] > logits[b]; });
+  const float smallest = logits[order[std::min<int64_t>(k > 0 ? k : order.size(), order.size()) - 1]];
+  double total = 0, above = 0;
+  for (const float logit : logits) total += logit < smallest ? 0 : std::exp(double{logit});
+  std::vector<float> kept(logits.size(), -INFINITY);
+  for (const int64_t id : order) {
+    if (logits[id] < smallest || above >= p * total) break;
+    kept[id] = logits[id];
+    above += std::exp(double{logits[id]});
+  }
+  return kept;
+}
+
+TEST(SamplingTest, CutsOfALargeVocabularyAreThoseOfASort) {
+  for (const int64_t size : {1, 255, 5000}) {
+    for (const int64_t k : {0, 1, 19, 20, 50, 700, 6000}) {
+      for (const double p : {0.05, 0.7, 0.999, 1.0}) {
+        GenerationOptions options;
+        options.set_do_sample(true);
+        options.set_top_k(k);
+        options.set_top_p(p);
+        std::vector<float> logits = ManyLogits(size);
+        const std::vector<float> expected = CutBySorting(logits, k, p);
+        ProcessLogits(absl::MakeSpan(logits), {}, options);
+        EXPECT_EQ(logits, expected) << "of " << size << ", top_k " << k << ", top_p " << p;
+      }
+    }
+  }
+}
+
+TEST(SamplingTest, TokensOfALargeVocabularyPassTheirNumber) {
+  const std::vector<float> logits = ManyLogits(5000);
+  double total = 0;
+  for (const float logit : logits) total += std::exp(double{logit});
+  for (const double uniform : {0.0, 1e-3, 0.25, 0.5, 0.999, 1 - 1e-16}) {
+    const int64_t token = SampleToken(logits, uniform);
+    double before = 0;
+    for (int64_t i = 0; i < token; ++i) before += std::exp(double{logits[i]});
+    EXPECT_LE(before / total, uniform + 1e-6);
+    EXPECT_GE((before + std::exp(double{logits[token]})) / total, uniform - 1e-6);
+  }
+}
+
+TEST(SamplingTest, TheSumOfExponentials) {
+  EXPECT_NEAR(LogSumExp({1000, 1001, 999}), 1001 + std::log(std::exp(-1.0) + 1 + std::exp(-2.0)), 1e-6);
+  EXPECT_FALSE(std::isfinite(LogSumExp({0, NAN, 1})));
+  EXPECT_FALSE(std::isfinite(LogSumExp({-INFINITY, -INFINITY})));
+  EXPECT_EQ(LikeliestToken({0, 3, 1}), 1);
   EXPECT_EQ(LikeliestToken({2, 2, 1}), 0);
 }
 
