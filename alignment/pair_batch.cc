@@ -40,32 +40,34 @@ class Predictions {
 
 }  // namespace
 
-PairBatch PackPairs(const Pairs& pairs, bool with_rejected) {
+PairBatch PackPairs(const Pairs& pairs, bool with_rejected, bool share_prompts) {
   std::vector<std::vector<int64_t>> sequences;
   std::vector<int> parents;
+  std::vector<int64_t> chosen_index, rejected_index;  // of segments
+  const auto add = [&](const std::vector<int64_t>& tokens, int parent) {
+    sequences.push_back(tokens);
+    parents.push_back(parent);
+    return static_cast<int>(sequences.size()) - 1;
+  };
   for (const TokenizedPreference* pair : pairs) {
-    const int prompt = static_cast<int>(sequences.size());
-    sequences.push_back(pair->prompt_ids);
-    parents.push_back(Segment::kNoParent);
-    sequences.push_back(pair->chosen_ids);
-    parents.push_back(prompt);
+    int prompt = add(pair->prompt_ids, Segment::kNoParent);
+    chosen_index.push_back(add(pair->chosen_ids, prompt));
     if (!with_rejected) continue;
-    sequences.push_back(pair->rejected_ids);
-    parents.push_back(prompt);
+    if (!share_prompts) prompt = add(pair->prompt_ids, Segment::kNoParent);
+    rejected_index.push_back(add(pair->rejected_ids, prompt));
   }
   PairBatch batch;
   batch.tokens = PackTree(sequences, parents);
 
   Predictions predictions(batch.tokens);
-  const int64_t stride = with_rejected ? 3 : 2;
   std::vector<int64_t> chosen_last, rejected_last;
   for (size_t i = 0; i < pairs.size(); ++i) {
-    batch.chosen.push_back(predictions.Add(stride * i + 1, pairs[i]->chosen_ids));
-    chosen_last.push_back(predictions.LastRow(stride * i + 1));
+    batch.chosen.push_back(predictions.Add(chosen_index[i], pairs[i]->chosen_ids));
+    chosen_last.push_back(predictions.LastRow(chosen_index[i]));
   }
   for (size_t i = 0; with_rejected && i < pairs.size(); ++i) {
-    batch.rejected.push_back(predictions.Add(stride * i + 2, pairs[i]->rejected_ids));
-    rejected_last.push_back(predictions.LastRow(stride * i + 2));
+    batch.rejected.push_back(predictions.Add(rejected_index[i], pairs[i]->rejected_ids));
+    rejected_last.push_back(predictions.LastRow(rejected_index[i]));
   }
   batch.rows = predictions.rows();
   batch.targets = predictions.targets();

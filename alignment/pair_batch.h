@@ -28,7 +28,9 @@ struct PairBatch {
   int64_t predicted_tokens() const { return rows.numel(); }
 };
 
-PairBatch PackPairs(const Pairs& pairs, bool with_rejected);
+// share_prompts: a pair's prompt is computed once for both of its answers; without, each answer has its own,
+// which gives the same numbers for more work.
+PairBatch PackPairs(const Pairs& pairs, bool with_rejected, bool share_prompts = true);
 
 }  // namespace plumb
 

@@ -12,6 +12,7 @@
 #include "alignment/pair_logps.h"
 #include "alignment/stage_data.h"
 #include "alignment/trl_testing.h"
+#include "common/kernels/fused.h"
 #include "common/nn/lora.h"
 #include "common/nn/pretrained.h"
 #include "common/testing/testing.h"
@@ -192,6 +193,19 @@ TEST(PreferenceTask, AccumulationChangesNothing) {
     variant.split = {batch_size, 4 / batch_size};
     ExpectSameSteps(TrainLike(run, {kDpo, kSft}, LoadModel(), variant), run);
   }
+}
+
+TEST(PreferenceTask, MicroBatchesOfFewTokensChangeNothing) {
+  const Json run = ReadGolden("trl_dpo/golden.json").at("runs").at("sigmoid_sft");
+  Variant variant;
+  variant.split.max_tokens = 120;
+  ExpectSameSteps(TrainLike(run, {kDpo, kSft}, LoadModel(), variant), run);
+}
+
+TEST(PreferenceTask, FusedKernelsChangeNothing) {
+  const Json run = ReadGolden("trl_dpo/golden.json").at("runs").at("sigmoid");
+  const ScopedUnfusedKernels unfused;
+  ExpectSameSteps(TrainLike(run, {kDpo}, LoadModel()), run);
 }
 
 TEST(PreferenceTask, ALiveReferenceAndCheckpointingChangeNothing) {

@@ -16,6 +16,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "alignment/content_hash.h"
 #include "alignment/objectives/weighted_objectives.h"
 #include "alignment/pair_logps.h"
@@ -435,19 +436,30 @@ absl::StatusOr<PreferenceReference> Run::MakeReference(const StageRun& run) {
   const bool with_rejected = traits.needs_rejected;
   const auto logps_of = [&](const std::vector<TokenizedPreference>& pairs) -> absl::StatusOr<ReferenceLogps> {
     return CachedReferenceLogps(cache, hash, pairs, with_rejected, [&]() -> absl::StatusOr<ReferenceLogps> {
-      auto last_line = std::chrono::steady_clock::now() - kProgressInterval;
-      return ComputeReferenceLogps(
-          *source.model, pairs, with_rejected, run.stage.training().per_device_eval_batch_size(),
-          [&](int64_t done) -> absl::Status {
-            if (InterruptRequested()) {
-              return absl::CancelledError(absl::StrCat(run.stage.name(), ": stopped before the first step"));
-            }
-            if (const auto now = std::chrono::steady_clock::now(); now - last_line >= kProgressInterval) {
-              last_line = now;
-              Say(absl::StrCat(run.stage.name(), ": reference log-probabilities ", done, "/", pairs.size()));
-            }
-            return absl::OkStatus();
-          });
+      const auto begin = std::chrono::steady_clock::now();
+      auto last_line = begin - kProgressInterval;
+      PLUMB_ASSIGN_OR_RETURN(
+          ReferenceLogps logps,
+          ComputeReferenceLogps(
+              *source.model, pairs, with_rejected, run.stage.training().per_device_eval_batch_size(),
+              [&](int64_t done) -> absl::Status {
+                if (InterruptRequested()) {
+                  return absl::CancelledError(
+                      absl::StrCat(run.stage.name(), ": stopped before the first step"));
+                }
+                if (const auto now = std::chrono::steady_clock::now(); now - last_line >= kProgressInterval) {
+                  last_line = now;
+                  Say(absl::StrCat(run.stage.name(), ": reference log-probabilities ", done, "/",
+                                   pairs.size()));
+                }
+                return absl::OkStatus();
+              }));
+      const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+      if (!pairs.empty()) {
+        Say(absl::StrFormat("%s: reference log-probabilities of %d pairs in %.3g s", run.stage.name(),
+                            pairs.size(), seconds.count()));
+      }
+      return logps;
     });
   };
   PLUMB_ASSIGN_OR_RETURN(reference.train, logps_of(run.data.train));

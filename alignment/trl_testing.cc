@@ -44,6 +44,7 @@ Recorder TrainLikeTrl(TrainTask* task, const nlohmann::json& arguments, const St
   training.set_gradient_accumulation_steps(
       split.batch_size > 0 ? split.accumulation : arguments.at("gradient_accumulation_steps").get<int64_t>());
   training.set_per_device_eval_batch_size(arguments.at("per_device_eval_batch_size").get<int64_t>());
+  training.set_max_tokens_per_micro_batch(split.max_tokens);
   training.set_max_grad_norm(arguments.at("max_grad_norm").get<double>());
   training.set_logging_steps(1);
   Recorder recorder;

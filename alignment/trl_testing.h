@@ -30,6 +30,7 @@ class Recorder : public MetricsSink {
 struct StepSplit {
   int64_t batch_size = 0;  // 0: as the run
   int64_t accumulation = 1;
+  int64_t max_tokens = 0;  // of a micro-batch; 0: any number
 };
 
 // Trains `task` by a golden run's `arguments`, logging each step.

@@ -23,6 +23,7 @@
 #include "common/train/folder_lock.h"
 #include "common/train/gradients.h"
 #include "common/train/metrics_sink.h"
+#include "common/train/micro_batches.h"
 #include "common/train/optimizer.h"
 #include "common/train/progress.h"
 #include "common/train/schedule.h"
@@ -274,13 +275,14 @@ absl::StatusOr<StepFigures> Trainer::TakeStep() {
 }
 
 absl::Status Trainer::AccumulateGradients(const TrainStep& step, MetricSums* sums) {
-  const int64_t batch_size = training_.per_device_train_batch_size();
-  if (static_cast<int64_t>(step.examples.size()) <= batch_size) {
-    return task_->AccumulateGradients(step, step.examples, sums);
-  }
+  std::vector<int64_t> tokens;
+  for (const int64_t example : step.examples) tokens.push_back(task_->ExampleTokens(example));
+  const std::vector<std::vector<int64_t>> micro_batches = MicroBatches(
+      step.examples, tokens, training_.per_device_train_batch_size(), training_.max_tokens_per_micro_batch());
+  if (micro_batches.size() == 1) return task_->AccumulateGradients(step, micro_batches[0], sums);
   GradientAccumulator accumulator(parameters_);
-  for (size_t begin = 0; begin < step.examples.size(); begin += batch_size) {
-    PLUMB_RETURN_IF_ERROR(task_->AccumulateGradients(step, step.examples.subspan(begin, batch_size), sums));
+  for (const std::vector<int64_t>& micro_batch : micro_batches) {
+    PLUMB_RETURN_IF_ERROR(task_->AccumulateGradients(step, micro_batch, sums));
     accumulator.AfterMicroBatch();
   }
   accumulator.Finish();
