@@ -3,8 +3,8 @@
 #include <cmath>
 #include <utility>
 
+#include "common/kernels/vectorized.h"
 #include "optim/optimizer.pb.h"
-#include "optim/vectorized.h"
 
 namespace plumb {
 namespace {

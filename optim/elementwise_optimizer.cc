@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "common/train/blocks.h"
+#include "common/kernels/blocks.h"
 
 namespace plumb {
 namespace {

@@ -9,6 +9,7 @@
 #include "optim/adamw.h"
 #include "optim/optimizer.pb.h"
 #include "optim/rmsprop.h"
+#include "optim/second_order/mfac.h"
 
 namespace plumb {
 namespace {
@@ -40,6 +41,8 @@ absl::StatusOr<std::unique_ptr<Optimizer>> MakeOptimizer(const OptimizerConfig& 
   switch (config.optimizer_case()) {
     case OptimizerConfig::kRmsprop:
       return std::make_unique<RmsProp>(config.rmsprop(), std::move(parameters));
+    case OptimizerConfig::kMfac:
+      return MFac::Create(config.mfac(), std::move(parameters));
     case OptimizerConfig::kAdamw:
     case OptimizerConfig::OPTIMIZER_NOT_SET:
       return std::make_unique<AdamW>(config.adamw(), std::move(parameters));

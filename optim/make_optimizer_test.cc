@@ -99,7 +99,7 @@ TEST(WeightDecayTest, GroupsAreThoseOfTransformers) {
 }
 
 TEST(WeightDecayTest, BiasesAndNormsKeepTheirSize) {
-  for (const std::string kind : {"adamw", "rmsprop"}) {
+  for (const std::string kind : {"adamw", "rmsprop", "mfac"}) {
     std::vector<NamedParameter> parameters;
     for (const std::string name : {"layers.0.weight", "layers.0.bias", "norm.weight"}) {
       parameters.push_back({name, at::full({3}, 2.0)});
@@ -162,7 +162,8 @@ TEST(OptimizerTest, ThreadsDoNotChangeTheResult) {
 }
 
 TEST(OptimizerTest, StateContinuesBitForBit) {
-  for (const std::string text : {"adamw {}", "rmsprop { centered: true momentum: 0.9 }"}) {
+  for (const std::string text : {"adamw {}", "rmsprop { centered: true momentum: 0.9 }",
+                                 "mfac { ngrads: 4 momentum: 0.9 weight_decay: 0.1 damp: 0.1 }"}) {
     for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kBFloat16}) {
       const auto undisturbed = LargeParameters(dtype);
       auto optimizer = MakeOptimizer(Config(text), undisturbed).value();

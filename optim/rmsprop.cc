@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "common/kernels/vectorized.h"
 #include "optim/optimizer.pb.h"
-#include "optim/vectorized.h"
 
 namespace plumb {
 namespace {

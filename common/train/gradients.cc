@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "common/train/blocks.h"
+#include "common/kernels/blocks.h"
 
 namespace plumb {
 namespace {
