@@ -1,0 +1,187 @@
+"""Times DPO by this project and by TRL, side by side, and writes docs/benchmarks.md.
+
+The same weights, pairs, batch size, threads and number of steps go to //alignment:train and to TRL's DPOTrainer, each run a process
+of its own; runs alternate, so that whatever else the machine does befalls both. Timed is the work of DPO itself: the reference's
+log-probabilities and the optimizer steps, not imports, loading or tokenization. Tokens are those of the pairs: prompt and chosen,
+prompt and rejected, no padding. The losses of all programs are compared.
+"""
+
+import argparse
+import json
+import math
+import os
+import pathlib
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+
+import benchmarks_page
+import models
+
+HERE = pathlib.Path(__file__).absolute().parent
+MAX_LENGTH = 512
+LARGEST_LOSS_DIFFERENCE = {"f32": 2e-3, "bf16": 0.05}
+
+# What TRL is asked for: its defaults (bf16 autocast, gradient checkpointing, the reference with each step), and what was found to
+# be fastest of all that it offers on a CPU: --find_best tries the others again.
+DEFAULTS = {"name": "TRL (defaults)"}
+BEST = {"name": "TRL (best)", "bf16": False, "gradient_checkpointing": False, "precompute_ref_log_probs": True}
+CANDIDATES = [dict(BEST, accumulate=4), dict(BEST, accumulate=8), dict(BEST, accumulate=2), BEST, dict(BEST, bf16=True)]
+
+
+def make_pairs(count, path):
+    """Pairs whose lengths are distributed as in hh-rlhf (log-normal, fitted to it); a letter is a token."""
+    generator = random.Random(1)
+
+    def text(median, deviation, longest):
+        length = max(2, min(longest, round(math.exp(generator.gauss(math.log(median), deviation)))))
+        return "".join(generator.choice("abcdefghijklmnopqrstuvwxyz ") for _ in range(length - 1))
+
+    tokens = 0
+    with open(path, "w") as file:
+        for _ in range(count):
+            row = {"prompt": text(69, 1.05, 300), "chosen": text(27, 1.0, 200), "rejected": text(27, 1.0, 200)}
+            # The end-of-sequence token, which both add to an answer, is counted.
+            tokens += 2 * len(row["prompt"]) + len(row["chosen"]) + 1 + len(row["rejected"]) + 1
+            file.write(json.dumps(row) + "\n")
+    return tokens
+
+
+def run(command, environment):
+    """Standard output and error of a process, and the most memory that it had resident, in MiB."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))}\nended with exit code {process.returncode}:\n{output[-3000:]}")
+    return output, usage.ru_maxrss / 1024
+
+
+class Bench:
+    def __init__(self, shape, vocabulary, lora, arguments, folder):
+        self.arguments, self.folder, self.lora = arguments, folder, lora
+        self.model = folder / "model"
+        self.parameters = models.make(shape, vocabulary, self.model)
+        self.tokens = make_pairs(arguments.steps * arguments.batch_size, folder / "pairs.jsonl")
+        self.environment = dict(os.environ, OMP_NUM_THREADS=str(arguments.threads), HF_HUB_OFFLINE="1",
+                                TOKENIZERS_PARALLELISM="false", CUDA_VISIBLE_DEVICES="")
+
+    def ours(self, settings):
+        a = self.arguments
+        lora = 'lora { r: 16 lora_alpha: 32 target_modules: "all-linear" }' if self.lora else ""
+        recipe = f"""
+            name: "bench"  seed: 1  threads: {a.threads}  output_dir: "{self.folder}/run"
+            model {{ pretrained: "{self.model}" {lora} }}
+            data {{ preference {{ path: "{self.folder}/pairs.jsonl" }} eval_fraction: 0 max_length: {MAX_LENGTH} shuffle: false }}
+            stage {{ name: "dpo" objective {{ dpo {{}} }} optimizer {{ adamw {{ learning_rate: 1e-6 }} }}
+              training {{ max_steps: {a.steps} per_device_train_batch_size: {a.batch_size} logging_steps: 1 save_steps: 1000000 }}
+              samples {{ from_eval: 0 }} }}"""
+        (self.folder / "recipe.textproto").write_text(recipe)
+        shutil.rmtree(self.folder / "run", ignore_errors=True)
+        output, mib = run([a.ours, f"--recipe={self.folder}/recipe.textproto"], self.environment)
+        reference = float(re.search(r"reference log-probabilities of \d+ pairs in ([0-9.e+-]+) s", output).group(1))
+        steps = [json.loads(line) for line in open(self.folder / "run/metrics.jsonl")]
+        steps = [step for step in steps if "grad_norm" in step]
+        seconds, before = 0, 0
+        for step in steps:
+            seconds += (step["num_tokens"] - before) / step["tokens_per_second"]
+            before = step["num_tokens"]
+        return {"seconds": reference + seconds, "reference": reference, "mib": mib, "losses": [step["loss"] for step in steps]}
+
+    def trl(self, settings):
+        a = self.arguments
+        request = dict(settings, model=str(self.model), pairs=f"{self.folder}/pairs.jsonl", steps=a.steps, batch_size=a.batch_size,
+                       max_length=MAX_LENGTH, lora=self.lora, threads=a.threads, output=str(self.folder / "trl"))
+        output, mib = run([sys.executable, HERE / "dpo_vs_trl_peer.py", json.dumps(request)], self.environment)
+        answer = json.loads(output.rstrip("\n").rsplit("\n", 1)[-1])
+        return dict(answer, mib=mib)
+
+
+def largest_difference(a, b):
+    return max(abs(x - y) for x, y in zip(a, b))
+
+
+def measure(shape, vocabulary, lora, arguments):
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(shape, vocabulary, lora, arguments, pathlib.Path(folder))
+        best = CANDIDATES[0]
+        if arguments.find_best:
+            seconds = [bench.trl(candidate)["seconds"] for candidate in CANDIDATES]
+            best = CANDIDATES[seconds.index(min(seconds))]
+            print(f"{shape} {vocabulary}: tried {list(zip(CANDIDATES, seconds))}", flush=True)
+        programs = [("plumb", bench.ours, {}), (DEFAULTS["name"], bench.trl, DEFAULTS), (best["name"], bench.trl, best)]
+        if arguments.only:
+            programs = [program for program in programs if program[0] in arguments.only.split(",")]
+        runs = [[] for _ in programs]
+        for _ in range(arguments.repetitions):
+            for (name, program, settings), results in zip(programs, runs):
+                results.append(program(settings))
+                print(f"{shape} {vocabulary} {'LoRA' if lora else 'full'}: {name}: {results[-1]['seconds']:.2f} s, "
+                      f"{results[-1]['mib']:.0f} MiB, losses {results[-1]['losses']}", flush=True)
+        rows = []
+        for (name, _, settings), results in zip(programs, runs):
+            dtype = "f32" if name == "plumb" or settings.get("bf16") is False else "bf16"
+            difference = largest_difference(results[0]["losses"], runs[0][0]["losses"])
+            if difference > LARGEST_LOSS_DIFFERENCE[dtype]:
+                sys.exit(f"{name}: losses differ by {difference}: {results[0]['losses']}, plumb's {runs[0][0]['losses']}")
+            rows.append({"name": name, "seconds": statistics.median(r["seconds"] for r in results),
+                         "mib": max(r["mib"] for r in results), "difference": difference, "settings": settings})
+        return {"shape": shape, "vocabulary": vocabulary, "lora": lora, "parameters": bench.parameters, "tokens": bench.tokens,
+                "rows": rows}
+
+
+def report(results, arguments):
+    lines = [
+        "## DPO: plumb and TRL",
+        "",
+        f"{arguments.steps} steps of {arguments.batch_size} pairs whose lengths are distributed as in hh-rlhf (prompts of 69 tokens, "
+        f"answers of 27, log-normal), {arguments.threads} threads of {benchmarks_page.processor()}; Llama models of random weights; "
+        f"torch {version('torch')}, transformers {version('transformers')}, TRL {version('trl')}. Medians of "
+        f"{arguments.repetitions} runs that alternate. Timed: the reference's log-probabilities and the optimizer steps. Tokens: "
+        "those of the pairs, prompts counted with each answer. Memory: the most that the process had resident. plumb trains in f32; "
+        "TRL by default in bf16 autocast with gradient checkpointing, at its best in what the last column says.",
+        "",
+        "| shape | vocabulary | training | program | seconds | tokens/s | plumb is faster by | MiB | of its memory | losses differ by | settings |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for result in results:
+        ours = result["rows"][0]
+        for row in result["rows"]:
+            settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items() if key != "name")
+            lines.append(
+                f"| {result['shape']} | {result['vocabulary']} | {'LoRA' if result['lora'] else 'full'} | {row['name']} | "
+                f"{row['seconds']:.2f} | {result['tokens'] / row['seconds']:.0f} | {row['seconds'] / ours['seconds']:.1f} | "
+                f"{row['mib']:.0f} | {ours['mib'] / row['mib']:.2f} | {row['difference']:.1e} | {settings} |")
+    lines += ["", benchmarks_page.command("dpo_vs_trl")]
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    benchmarks_page.add_arguments(parser)
+    parser.add_argument("--shapes", default="5M,25M,110M", help="of what is no embedding")
+    parser.add_argument("--vocabularies", default="4096,32000,128000")
+    parser.add_argument("--training", default="full,lora")
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--batch_size", type=int, default=8, help="pairs a step")
+    parser.add_argument("--find_best", action="store_true", help="try TRL's settings for each row in place of those found best before")
+    parser.add_argument("--only", help="some of plumb,TRL (defaults),TRL (best)")
+    parser.add_argument("--ours", default=HERE.parents[1] / "alignment/train", help="our program (default: the one built beside)")
+    arguments = parser.parse_args()
+    results = []
+    for shape in arguments.shapes.split(","):
+        for vocabulary in arguments.vocabularies.split(","):
+            for training in arguments.training.split(","):
+                results.append(measure(shape, int(vocabulary), training == "lora", arguments))
+                benchmarks_page.write_section(arguments.docs, "dpo_vs_trl", report(results, arguments))
+    print(report(results, arguments))
+
+
+if __name__ == "__main__":
+    main()
