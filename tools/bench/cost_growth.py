@@ -5,6 +5,7 @@ Each row is a run of //alignment:train on pairs of one length each: a prompt of 
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import random
@@ -48,6 +49,45 @@ def measure(shape, length, vocabulary, batch_size, arguments):
         return min(seconds), mib, mib - 16 * weights / 2**20
 
 
+def attention_share(shape, length, vocabulary):
+    """Of a step's arithmetic, that of attention: a pair's prompt sees itself, its answers the prompt and themselves."""
+    hidden, layers, _, _, mlp = models.SHAPES[shape]
+    prompt = answer = length / 2
+    pairs_of_tokens = prompt**2 / 2 + 2 * (answer * prompt + answer**2 / 2)
+    attention = layers * 4 * hidden * pairs_of_tokens
+    products = 2 * (prompt + 2 * answer) * (layers * (4 * hidden**2 + 3 * hidden * mlp)) + 2 * 2 * answer * hidden * vocabulary
+    return attention / (attention + products)
+
+
+def growth(rows, shape):
+    """Where each series stops being linear: the first row that takes a quarter more time a token than the best before it."""
+    lines = []
+    for what, why in (("sequence", "attention, whose work a token has grows with the length"), ("batch", "")):
+        series = [row for row in rows if row["what"] == what]
+        best, bend = math.inf, None
+        for row in series:
+            rate = row["seconds"] / row["tokens"]
+            if bend is None and rate > 1.25 * best:
+                bend = row
+            best = min(best, rate)
+        if not series:
+            continue
+        key = "length" if what == "sequence" else "batch_size"
+        if bend is None:
+            lines.append(f"- {what}: time is linear (within a quarter) up to {series[-1][key]}.")
+        else:
+            lines.append(f"- {what}: time stops being linear at {bend[key]}{': ' + why if why else ''}.")
+        if what == "sequence":
+            shares = ", ".join(f"{100 * attention_share(shape, row['length'], row['vocabulary']):.0f} % at {row['length']}" for row in series)
+            lines.append(f"  Attention's share of the arithmetic: {shares}.")
+    series = [row for row in rows if row["what"] == "vocabulary"]
+    if len(series) > 1:
+        lines.append(f"- vocabulary: from {series[0]['vocabulary']} to {series[-1]['vocabulary']} the memory without weights grows by a "
+                     f"factor of {series[-1]['rest'] / series[0]['rest']:.2f}, time by {series[-1]['seconds'] / series[0]['seconds']:.1f}: the "
+                     "head's products and the update of its weights and of the embeddings grow with it, and no logits are kept.")
+    return lines
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     benchmarks_page.add_arguments(parser)
@@ -71,13 +111,16 @@ def main():
              "process had resident, and that without weights, gradients and moments (16 bytes a weight).", "",
              "| grows | length | vocabulary | pairs a step | seconds | ms per 1,000 tokens | MiB | without weights |",
              "|---|---|---|---|---|---|---|---|"]
+    measured = []
     for what, length, vocabulary, batch_size in rows:
         seconds, mib, rest = measure(arguments.shape, length, vocabulary, batch_size, arguments)
         tokens = 1.5 * length * batch_size
+        measured.append({"what": what, "length": length, "vocabulary": vocabulary, "batch_size": batch_size, "seconds": seconds,
+                         "tokens": tokens, "rest": rest})
         lines.append(f"| {what} | {length} | {vocabulary} | {batch_size} | {seconds:.2f} | {1e6 * seconds / tokens:.0f} | {mib:.0f} | "
                      f"{rest:.0f} |")
         print(lines[-1], flush=True)
-    lines += ["", benchmarks_page.command("cost_growth")]
+    lines += [""] + growth(measured, arguments.shape) + ["", benchmarks_page.command("cost_growth")]
     benchmarks_page.write_section(arguments.docs, "cost_growth", "\n".join(lines))
 
 

@@ -13,11 +13,14 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from importlib.metadata import version
 
 import benchmarks_page
@@ -52,15 +55,43 @@ def make_pairs(count, path):
     return tokens
 
 
-def run(command, environment):
-    """Standard output and error of a process, and the most memory that it had resident, in MiB."""
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+class Unfinished(Exception):
+    """A run that was over its limit of time or memory: why, and the most memory that it had resident, in MiB."""
+
+    def __init__(self, why, mib):
+        super().__init__(why)
+        self.why, self.mib = why, mib
+
+
+def run(command, environment, time_limit=0, memory_limit=0):
+    """Standard output and error of a process, and the most memory that it had resident, in MiB. Limits in seconds and bytes; 0: none."""
+
+    def limit():
+        if memory_limit:
+            resource.setrlimit(resource.RLIMIT_DATA, (memory_limit, memory_limit))
+
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, preexec_fn=limit)
+    late = threading.Event()
+
+    def end():
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(time_limit, end)
+    if time_limit:
+        timer.start()
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
+    timer.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
+    mib = usage.ru_maxrss / 1024
+    if late.is_set():
+        raise Unfinished(f"over {time_limit} s", mib)
+    if process.returncode != 0 and memory_limit and ("can't allocate memory" in output or "MemoryError" in output):
+        raise Unfinished(f"over {memory_limit / 2**30:.0f} GiB", mib)
     if process.returncode != 0:
         sys.exit(f"{' '.join(map(str, command))}\nended with exit code {process.returncode}:\n{output[-3000:]}")
-    return output, usage.ru_maxrss / 1024
+    return output, mib
 
 
 class Bench:
@@ -98,7 +129,9 @@ class Bench:
         a = self.arguments
         request = dict(settings, model=str(self.model), pairs=f"{self.folder}/pairs.jsonl", steps=a.steps, batch_size=a.batch_size,
                        max_length=MAX_LENGTH, lora=self.lora, threads=a.threads, output=str(self.folder / "trl"))
-        output, mib = run([sys.executable, HERE / "dpo_vs_trl_peer.py", json.dumps(request)], self.environment)
+        physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        output, mib = run([sys.executable, HERE / "dpo_vs_trl_peer.py", json.dumps(request)], self.environment, a.time_limit,
+                          int(0.8 * physical))
         answer = json.loads(output.rstrip("\n").rsplit("\n", 1)[-1])
         return dict(answer, mib=mib)
 
@@ -118,19 +151,31 @@ def measure(shape, vocabulary, lora, arguments):
         programs = [("plumb", bench.ours, {}), (DEFAULTS["name"], bench.trl, DEFAULTS), (best["name"], bench.trl, best)]
         if arguments.only:
             programs = [program for program in programs if program[0] in arguments.only.split(",")]
-        runs = [[] for _ in programs]
-        for _ in range(arguments.repetitions):
-            for (name, program, settings), results in zip(programs, runs):
-                results.append(program(settings))
-                print(f"{shape} {vocabulary} {'LoRA' if lora else 'full'}: {name}: {results[-1]['seconds']:.2f} s, "
-                      f"{results[-1]['mib']:.0f} MiB, losses {results[-1]['losses']}", flush=True)
+        runs, unfinished = [[] for _ in programs], [None] * len(programs)
+        begin = time.monotonic()
+        for repetition in range(arguments.repetitions):
+            if repetition > 0 and arguments.model_seconds and time.monotonic() - begin > arguments.model_seconds:
+                break
+            for i, (name, program, settings) in enumerate(programs):
+                if unfinished[i]:
+                    continue
+                said = f"{shape} {vocabulary} {'LoRA' if lora else 'full'}: {name}:"
+                try:
+                    runs[i].append(program(settings))
+                    print(said, f"{runs[i][-1]['seconds']:.2f} s, {runs[i][-1]['mib']:.0f} MiB, losses {runs[i][-1]['losses']}", flush=True)
+                except Unfinished as error:
+                    unfinished[i] = error
+                    print(said, error.why, flush=True)
         rows = []
-        for (name, _, settings), results in zip(programs, runs):
+        for (name, _, settings), results, error in zip(programs, runs, unfinished):
+            if error:
+                rows.append({"name": name, "unfinished": error.why, "mib": error.mib, "settings": settings})
+                continue
             dtype = "f32" if name == "plumb" or settings.get("bf16") is False else "bf16"
             difference = largest_difference(results[0]["losses"], runs[0][0]["losses"])
             if difference > LARGEST_LOSS_DIFFERENCE[dtype]:
                 sys.exit(f"{name}: losses differ by {difference}: {results[0]['losses']}, plumb's {runs[0][0]['losses']}")
-            rows.append({"name": name, "seconds": statistics.median(r["seconds"] for r in results),
+            rows.append({"name": name, "seconds": statistics.median(r["seconds"] for r in results), "runs": len(results),
                          "mib": max(r["mib"] for r in results), "difference": difference, "settings": settings})
         return {"shape": shape, "vocabulary": vocabulary, "lora": lora, "parameters": bench.parameters, "tokens": bench.tokens,
                 "rows": rows}
@@ -143,21 +188,25 @@ def report(results, arguments):
         f"{arguments.steps} steps of {arguments.batch_size} pairs whose lengths are distributed as in hh-rlhf (prompts of 69 tokens, "
         f"answers of 27, log-normal), {arguments.threads} threads of {benchmarks_page.processor()}; Llama models of random weights; "
         f"torch {version('torch')}, transformers {version('transformers')}, TRL {version('trl')}. Medians of "
-        f"{arguments.repetitions} runs that alternate. Timed: the reference's log-probabilities and the optimizer steps. Tokens: "
+        "runs that alternate. Timed: the reference's log-probabilities and the optimizer steps. Tokens: "
         "those of the pairs, prompts counted with each answer. Memory: the most that the process had resident. plumb trains in f32; "
-        "TRL by default in bf16 autocast with gradient checkpointing, at its best in what the last column says.",
+        f"TRL by default in bf16 autocast with gradient checkpointing, at its best in what the last column says; a run of it was given {arguments.time_limit} s, imports included.",
         "",
-        "| shape | vocabulary | training | program | seconds | tokens/s | plumb is faster by | MiB | of its memory | losses differ by | settings |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "| shape | vocabulary | training | program | runs | seconds | tokens/s | plumb is faster by | MiB | of its memory | losses differ by | settings |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for result in results:
         ours = result["rows"][0]
         for row in result["rows"]:
             settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items() if key != "name")
-            lines.append(
-                f"| {result['shape']} | {result['vocabulary']} | {'LoRA' if result['lora'] else 'full'} | {row['name']} | "
-                f"{row['seconds']:.2f} | {result['tokens'] / row['seconds']:.0f} | {row['seconds'] / ours['seconds']:.1f} | "
-                f"{row['mib']:.0f} | {ours['mib'] / row['mib']:.2f} | {row['difference']:.1e} | {settings} |")
+            line = f"| {result['shape']} | {result['vocabulary']} | {'LoRA' if result['lora'] else 'full'} | {row['name']} | "
+            if "unfinished" in row:
+                line += f"0 | {row['unfinished']} | | | {row['mib']:.0f} | {ours['mib'] / row['mib']:.2f} | | {settings} |"
+            else:
+                line += (f"{row['runs']} | {row['seconds']:.2f} | {result['tokens'] / row['seconds']:.0f} | "
+                         f"{row['seconds'] / ours['seconds']:.1f} | {row['mib']:.0f} | {ours['mib'] / row['mib']:.2f} | "
+                         f"{row['difference']:.1e} | {settings} |")
+            lines.append(line)
     lines += ["", benchmarks_page.command("dpo_vs_trl")]
     return "\n".join(lines)
 
@@ -169,6 +218,8 @@ def main():
     parser.add_argument("--vocabularies", default="4096,32000,128000")
     parser.add_argument("--training", default="full,lora")
     parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--model_seconds", type=int, default=0, help="no further repetition of a model after so many seconds; 0: all")
+    parser.add_argument("--time_limit", type=int, default=900, help="seconds that one run of TRL may take")
     parser.add_argument("--batch_size", type=int, default=8, help="pairs a step")
     parser.add_argument("--find_best", action="store_true", help="try TRL's settings for each row in place of those found best before")
     parser.add_argument("--only", help="some of plumb,TRL (defaults),TRL (best)")
