@@ -15,6 +15,7 @@ import benchmarks_page
 import dpo_vs_trl
 import models
 
+HERE = pathlib.Path(__file__).absolute().parent
 STEPS = 3
 
 
@@ -91,12 +92,12 @@ def growth(rows, shape):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     benchmarks_page.add_arguments(parser)
-    parser.add_argument("--ours", default=dpo_vs_trl.HERE.parents[1] / "alignment/train", help="our program (default: the one built beside)")
+    parser.add_argument("--ours", default=HERE.parents[1] / "alignment/train", help="our program (default: the one built beside)")
     parser.add_argument("--shape", default="5M")
     parser.add_argument("--lengths", default="256,512,1024,2048,4096,8192")
     parser.add_argument("--vocabularies", default="4096,32000,128000")
     parser.add_argument("--batch_sizes", default="1,2,4,8,16,32")
-    parser.add_argument("--max_tokens", type=int, default=8192, help="max_tokens_per_micro_batch")
+    parser.add_argument("--max_tokens", type=int, default=512, help="max_tokens_per_micro_batch")
     arguments = parser.parse_args()
 
     def numbers(text):
