@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/kernels/gradient_in_place.h"
 #include "common/kernels/vectorized.h"
 
 namespace plumb {
@@ -280,16 +281,19 @@ class LinearLogProbBackward : public torch::autograd::Node {
                      weight = weight_.unpack();  // tells if they have been changed since
     const at::Tensor d_logps = gradients[0].defined() ? gradients[0].contiguous() : gradients[0];
     const at::Tensor d_kl = gradients[1].defined() ? gradients[1].contiguous() : gradients[1];
-    at::Tensor d_hidden, d_weight;
+    at::Tensor d_hidden, d_weight, in_place;
     if (task_should_compute_output(0)) d_hidden = at::zeros_like(pass_.policy.hidden);
-    if (task_should_compute_output(1)) d_weight = at::zeros_like(weight, {}, at::MemoryFormat::Contiguous);
+    if (task_should_compute_output(1)) {
+      in_place = GradientInPlace(weight);
+      d_weight = in_place.defined() ? in_place : at::zeros_like(weight, {}, at::MemoryFormat::Contiguous);
+    }
     if (pass_.policy.hidden.scalar_type() == at::kDouble) {
       pass_.Backward<double>(d_logps, d_kl, d_hidden, d_weight);
     } else {
       pass_.Backward<float>(d_logps, d_kl, d_hidden, d_weight);
     }
     if (d_hidden.defined()) d_hidden = d_hidden.to(hidden.scalar_type());
-    return {d_hidden, d_weight};
+    return {d_hidden, in_place.defined() ? at::Tensor() : d_weight};
   }
 
   void release_variables() override {

@@ -2,11 +2,11 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/gelu.h>
 #include <ATen/ops/layer_norm.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/kernels/embedding.h"
 #include "common/nn/key_value_cache.h"
 #include "common/nn/layer_stack.h"
 
@@ -76,7 +76,7 @@ void Gpt2::VisitLinears(LinearVisitor visitor) {
 }
 
 at::Tensor Gpt2::Embed(const PackedTokens& tokens) const {
-  return at::embedding(wte_, tokens.token_ids) + at::embedding(wpe_, tokens.position_ids);
+  return Embedding(wte_, tokens.token_ids) + Embedding(wpe_, tokens.position_ids);
 }
 
 at::Tensor Gpt2::Normalize(const at::Tensor& x, const LayerNorm& norm) const {

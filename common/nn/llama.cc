@@ -2,9 +2,9 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/embedding.h>
 
 #include "absl/strings/str_cat.h"
+#include "common/kernels/embedding.h"
 #include "common/kernels/rms_norm.h"
 #include "common/kernels/rotary.h"
 #include "common/kernels/swiglu.h"
@@ -89,7 +89,7 @@ at::Tensor Llama::RunLayer(int64_t index, const at::Tensor& x, const RotaryTable
 at::Tensor Llama::Hidden(const PackedTokens& tokens, const ForwardOptions& options) {
   const RotaryTable table = MakeRotaryTable(config_, tokens, dtype());
   const Attention attention = SegmentAttention(config_, tokens);
-  at::Tensor x = at::embedding(embed_tokens_, tokens.token_ids);
+  at::Tensor x = Embedding(embed_tokens_, tokens.token_ids);
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) {
     const auto visit_layer = [&](ParameterVisitor visitor) { VisitLayer(layers_[i], "", visitor); };
     const auto visit_linears = [&](LinearVisitor visitor) { VisitLayerLinears(layers_[i], "", visitor); };
@@ -105,7 +105,7 @@ at::Tensor Llama::HiddenWithCache(const PackedTokens& tokens, KeyValueCache* cac
   at::NoGradGuard no_grad;
   const RotaryTable table = MakeRotaryTable(config_, tokens, dtype());
   const Attention attention = CachedAttention(config_, tokens, cache);
-  at::Tensor x = at::embedding(embed_tokens_, tokens.token_ids);
+  at::Tensor x = Embedding(embed_tokens_, tokens.token_ids);
   ForwardOptions options;
   options.decoding = true;
   for (int64_t i = 0; i < config_.num_hidden_layers; ++i) x = RunLayer(i, x, table, attention, options);

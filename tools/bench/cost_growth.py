@@ -38,7 +38,7 @@ def measure(shape, length, vocabulary, batch_size, arguments):
             model {{ pretrained: "{folder}/model" }}
             data {{ preference {{ path: "{folder}/pairs.jsonl" }} eval_fraction: 0 max_length: {length} }}
             stage {{ name: "dpo" objective {{ dpo {{}} }}
-              training {{ max_steps: {STEPS} per_device_train_batch_size: {batch_size} per_device_eval_batch_size: {batch_size}
+              training {{ max_steps: {STEPS} per_device_train_batch_size: {batch_size}
                           logging_steps: 1 save_steps: 1000000 max_tokens_per_micro_batch: {arguments.max_tokens} }}
               samples {{ from_eval: 0 }} }}""")
         _, mib = dpo_vs_trl.run([arguments.ours, f"--recipe={folder}/recipe.textproto"], os.environ)

@@ -1,0 +1,25 @@
+#include "common/kernels/gradient_in_place.h"
+
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/graph_task.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include "common/kernels/fused.h"
+
+namespace plumb {
+
+at::Tensor GradientInPlace(const at::Tensor& weight) {
+  if (!FusedKernels() || at::GradMode::is_enabled() || !weight.is_leaf() || !weight.requires_grad())
+    return {};
+  if (!torch::autograd::impl::hooks(weight).empty()) return {};
+  const auto* chosen_inputs = torch::autograd::get_current_graph_task_exec_info();
+  if (chosen_inputs != nullptr && !chosen_inputs->empty()) return {};
+  const at::Tensor& gradient = weight.grad();
+  if (!gradient.defined() || gradient.requires_grad() || !gradient.is_contiguous() ||
+      gradient.scalar_type() != weight.scalar_type()) {
+    return {};
+  }
+  return gradient;
+}
+
+}  // namespace plumb
