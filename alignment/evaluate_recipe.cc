@@ -2,9 +2,12 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/repeat_interleave.h>
+#include <ATen/ops/tensor.h>
 
 #include <cmath>
 #include <optional>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -24,7 +27,9 @@ namespace {
 class Evaluation {
  public:
   explicit Evaluation(const EvaluateRecipe& recipe)
-      : recipe_(recipe), with_rejected_(recipe.data().has_preference()) {}
+      : recipe_(recipe),
+        with_label_(recipe.data().has_unpaired()),
+        with_rejected_(!with_label_ && recipe.data().has_preference()) {}
 
   absl::StatusOr<std::map<std::string, double>> Run() {
     PLUMB_RETURN_IF_ERROR(CheckIsPretrained(recipe_.model(), "model"));
@@ -48,6 +53,7 @@ class Evaluation {
     PLUMB_RETURN_IF_ERROR(CheckMaxLength(recipe_.data(), model_.model->config(), "model"));
     ObjectiveTraits traits;
     traits.needs_rejected = with_rejected_;
+    traits.needs_label = with_label_;
     StageDataCounts counts;
     PLUMB_ASSIGN_OR_RETURN(const PreferenceData data, LoadStageData(recipe_.data(), traits, *model_.tokenizer,
                                                                     recipe_.seed(), "data", &counts));
@@ -62,9 +68,17 @@ class Evaluation {
       for (const auto& pair : absl::MakeConstSpan(examples).subspan(begin, recipe_.batch_size())) {
         some.push_back(&pair);
       }
-      AddBatch(PackPairs(some, with_rejected_));
+      const PairBatch batch = PackPairs(some, with_rejected_);
+      if (with_label_) {
+        AddLabelledBatch(batch, Labels(some));
+      } else {
+        AddBatch(batch);
+      }
     }
     std::map<std::string, double> figures = sums_.Means();
+    if (with_label_ && figures.count("rewards/chosen") > 0 && figures.count("rewards/rejected") > 0) {
+      figures["rewards/margins"] = figures["rewards/chosen"] - figures["rewards/rejected"];
+    }
     for (const char* name : {"perplexity", "perplexity/chosen", "perplexity/rejected"}) {
       const auto mean = figures.find(name);
       if (mean != figures.end()) mean->second = std::exp(-mean->second);
@@ -90,18 +104,8 @@ class Evaluation {
               &sums_);
     }
     if (!reference_.has_value()) return;
-    // The divergence from the policy's distribution to the reference's: the policy takes the kernel's place
-    // of the one that is compared with.
-    LinearLogProbOptions options;
-    options.reference_hidden = states;
-    options.reference_weight = head;
-    const LinearLogProbs tokens = LinearLogProb(PredictingStates(*reference_->model, batch, {}),
-                                                reference_->model->HeadWeight(), batch.targets, options);
-    SetReferenceLogps(tokens.logps, batch, &logps);
-    AddMean("kl/token", tokens.token_kl, &sums_);
-    AddMean("kl/sequence", SumSegments(tokens.token_kl, batch.chosen), &sums_);
+    CompareWithReference(states, batch, &logps);
     if (!with_rejected_) return;
-    AddMean("kl/sequence", SumSegments(tokens.token_kl, batch.rejected), &sums_);
     const at::Tensor chosen = recipe_.beta() * (logps.policy_chosen_logps - logps.reference_chosen_logps);
     const at::Tensor rejected =
         recipe_.beta() * (logps.policy_rejected_logps - logps.reference_rejected_logps);
@@ -111,7 +115,40 @@ class Evaluation {
     AddMean("rewards/accuracies", chosen > rejected, &sums_);
   }
 
+  void AddLabelledBatch(const PairBatch& batch, const at::Tensor& labels) {
+    const at::Tensor states = PredictingStates(*model_.model, batch, {});
+    PreferenceLogps logps =
+        PolicyLogps(LinearLogProb(states, model_.model->HeadWeight(), batch.targets).logps, batch);
+    std::vector<int64_t> lengths;
+    for (const Segment& answer : batch.chosen) lengths.push_back(answer.length());
+    AddMeansByLabel("perplexity", logps.policy_chosen_token_logps,
+                    at::repeat_interleave(labels, at::tensor(lengths, at::kLong)), &sums_);
+    AddMeansByLabel("logps", logps.policy_chosen_logps, labels, &sums_);
+    if (!reference_.has_value()) return;
+    CompareWithReference(states, batch, &logps);
+    AddMeansByLabel("rewards", recipe_.beta() * (logps.policy_chosen_logps - logps.reference_chosen_logps),
+                    labels, &sums_);
+  }
+
+  // Sets the reference's log-probabilities, and adds the divergence from the policy's distribution to the
+  // reference's: the policy, whose `states` these are, takes the kernel's place of the one that is compared
+  // with.
+  void CompareWithReference(const at::Tensor& states, const PairBatch& batch, PreferenceLogps* logps) {
+    LinearLogProbOptions options;
+    options.reference_hidden = states;
+    options.reference_weight = model_.model->HeadWeight();
+    const LinearLogProbs tokens = LinearLogProb(PredictingStates(*reference_->model, batch, {}),
+                                                reference_->model->HeadWeight(), batch.targets, options);
+    SetReferenceLogps(tokens.logps, batch, logps);
+    AddMean("kl/token", tokens.token_kl, &sums_);
+    AddMean("kl/sequence", SumSegments(tokens.token_kl, batch.chosen), &sums_);
+    if (!batch.rejected.empty()) {
+      AddMean("kl/sequence", SumSegments(tokens.token_kl, batch.rejected), &sums_);
+    }
+  }
+
   const EvaluateRecipe& recipe_;
+  bool with_label_;
   bool with_rejected_;
   TextModel model_;
   std::optional<TextModel> reference_;

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <sstream>
 #include <string>
 
@@ -70,6 +71,23 @@ TEST_F(GenerateAndEvaluate, AnUnknownTemplateIsNoHarmToPlainText) {
       absl::StartsWith(Generate(generation), "prompt[0]: the tokenizer's chat template is none of those"));
   generation.set_chat_template("none");
   EXPECT_TRUE(absl::StartsWith(Generate(generation), "Q: Hi"));
+}
+
+TEST_F(GenerateAndEvaluate, AnswersWithLabelsHaveTheFiguresOfTheirPairs) {
+  EvaluateRecipe pairs = Evaluation();
+  pairs.mutable_reference()->set_pretrained(Golden("model"));
+  EvaluateRecipe answers = pairs;  // a pair is read as two answers
+  *answers.mutable_data()->mutable_unpaired() = pairs.data().preference();
+  const auto expected = EvaluateFromRecipe(pairs), figures = EvaluateFromRecipe(answers);
+  PLUMB_ASSERT_OK(expected);
+  PLUMB_ASSERT_OK(figures);
+  EXPECT_EQ(figures->at("examples"), 2 * expected->at("examples"));
+  for (const char* name : {"logps/chosen", "logps/rejected", "perplexity/chosen", "perplexity/rejected"}) {
+    EXPECT_NEAR(figures->at(name), expected->at(name), 1e-4 * std::abs(expected->at(name))) << name;
+  }
+  for (const char* name : {"rewards/chosen", "rewards/rejected", "rewards/margins", "kl/token"}) {
+    EXPECT_NEAR(figures->at(name), 0, 1e-4) << name;
+  }
 }
 
 TEST_F(GenerateAndEvaluate, ToolsOfPromptsReachTheTemplate) {

@@ -23,8 +23,9 @@ constexpr char kUsage[] =
     R"(loss --objective='dpo { beta: 0.1 }' < PAIRS.jsonl
 Reads one JSON object a line from standard input: policy_chosen_logps, policy_rejected_logps,
 reference_chosen_logps, reference_rejected_logps, chosen_length, rejected_length, margin, rewards_chosen,
-rewards_rejected, and what else an objective needs (*_token_logps, *_token_kl: arrays). Writes one a line: the
-loss, the rewards, their margin, and the derivative of the loss by every input, in f64.)";
+rewards_rejected, label and baseline of an answer without a pair, and what else an objective needs (score_*: numbers or arrays; *_token_logps, *_token_kl,
+*_token_mask: arrays). Writes one a line: the loss, the rewards, their margin, and the derivative of the loss
+by every input, in f64.)";
 
 absl::Status Run() {
   ObjectiveConfig config;

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -42,10 +43,10 @@ absl::StatusOr<double> Number(const std::string& name, const Json& value) {
   return number;
 }
 
-// A leaf of the graph, [1], or [tokens].
+// A leaf of the graph: [1], [1, scores] or [tokens].
 absl::StatusOr<at::Tensor> ReadInput(const PreferenceInput& input, const Json& value) {
   std::vector<double> numbers;
-  if (input.token_count == nullptr) {
+  if (input.token_count == nullptr && !(input.is_scores && value.is_array())) {
     PLUMB_ASSIGN_OR_RETURN(const double number, Number(input.name, value));
     numbers.push_back(number);
   } else {
@@ -58,13 +59,19 @@ absl::StatusOr<at::Tensor> ReadInput(const PreferenceInput& input, const Json& v
       numbers.push_back(number);
     }
   }
-  const bool is_length =
-      input.tensor == &PreferenceLogps::chosen_length || input.tensor == &PreferenceLogps::rejected_length;
+  const bool is_length = input.tensor == &PreferenceLogps::chosen_length ||
+                         input.tensor == &PreferenceLogps::rejected_length ||
+                         input.tensor == &PreferenceLogps::gold_length;
   if (is_length && (numbers[0] < 1 || numbers[0] != std::floor(numbers[0]))) {
     return absl::InvalidArgumentError(
         absl::StrCat(input.name, ": ", numbers[0], " is not a number of tokens: 1, 2, 3, ..."));
   }
-  return at::tensor(numbers, at::kDouble).set_requires_grad(true);
+  if (input.tensor == &PreferenceLogps::label && numbers[0] != 0 && numbers[0] != 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(input.name, ": ", numbers[0], " is not 1 (good) or 0 (bad)"));
+  }
+  const at::Tensor tensor = at::tensor(numbers, at::kDouble);
+  return (input.is_scores ? tensor.unsqueeze(0) : tensor).set_requires_grad(true);
 }
 
 absl::Status CheckInputs(const Objective& objective, const PreferenceLogps& logps) {
@@ -74,6 +81,14 @@ absl::Status CheckInputs(const Objective& objective, const PreferenceLogps& logp
       if (!input.needed(objective.traits())) continue;
       return absl::InvalidArgumentError(
           absl::StrCat(input.name, ": is missing; ", objective.name(), " needs it"));
+    }
+    if (const ObjectiveTraits& traits = objective.traits(); input.is_scores && traits.needs_scores) {
+      const int64_t expected =
+          traits.score_count > 0 ? traits.score_count : std::max<int64_t>(1, logps.score_chosen.numel());
+      if (tensor.numel() != expected) {
+        return absl::InvalidArgumentError(absl::StrCat(input.name, ": has ", tensor.numel(), " numbers; ",
+                                                       objective.name(), " needs ", expected));
+      }
     }
     if (input.token_count == nullptr || !(logps.*input.token_count).defined()) continue;
     const auto tokens = (logps.*input.token_count).item<double>();
@@ -107,12 +122,13 @@ Json ToJson(double value) {
 }
 
 Json Gradient(const PreferenceInput& input, const at::Tensor& tensor) {
-  const at::Tensor& gradient = tensor.grad();
+  const at::Tensor gradient = tensor.grad().defined() ? tensor.grad().reshape(-1) : tensor.grad();
   Json values = Json::array();
   for (int64_t i = 0; i < tensor.numel(); ++i) {
     values.push_back(gradient.defined() ? ToJson(gradient[i].item<double>()) : Json(0.0));
   }
-  return input.token_count == nullptr ? values[0] : values;
+  const bool is_number = input.token_count == nullptr && values.size() == 1;
+  return is_number ? values[0] : values;
 }
 
 }  // namespace
@@ -130,6 +146,8 @@ absl::StatusOr<std::string> LossOfJson(const Objective& objective, absl::string_
     result["rewards_chosen"] = ToJson(output.rewards_chosen.item<double>());
     result["rewards_rejected"] = ToJson(output.rewards_rejected.item<double>());
     result["margin"] = ToJson((output.rewards_chosen - output.rewards_rejected).item<double>());
+  } else if (output.rewards_chosen.defined()) {
+    result["reward"] = ToJson(output.rewards_chosen.item<double>());
   }
   for (const auto& [name, values] : output.metrics) result[name] = ToJson(values.mean().item<double>());
   Json& gradients = result["gradients"] = Json::object();

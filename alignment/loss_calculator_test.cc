@@ -44,6 +44,41 @@ TEST(LossCalculator, GivesLossRewardsMarginAndGradients) {
   EXPECT_EQ(gradients["rejected_length"], 0);
 }
 
+TEST(LossCalculator, ScoresAreNumbersOrArrays) {
+  const auto with_scores = [](const std::string& chosen, const std::string& rejected) {
+    return R"({"policy_chosen_logps": -10.5, "policy_rejected_logps": -12, "reference_chosen_logps": -11,
+        "reference_rejected_logps": -11.25, "score_chosen": )" +
+           chosen + R"(, "score_rejected": )" + rejected + "}";
+  };
+  const double d = 0.1 * (0.5 + 0.75);
+  const json one = LossOf("modpo { weight: 0.5 }", with_scores("2", "1"));
+  EXPECT_NEAR(one["loss"], -LogSigmoid((d - 0.5) / 0.5), 1e-15);
+  EXPECT_NEAR(one["gradients"]["score_chosen"], 1 / (1 + std::exp((d - 0.5) / 0.5)), 1e-15);
+  const json two = LossOf("modpo { weight: 0.5 other_weight: [1, 3] }", with_scores("[2, 1]", "[1, 1]"));
+  EXPECT_NEAR(two["loss"], -LogSigmoid((d - 1) / 0.5), 1e-15);
+  EXPECT_EQ(two["gradients"]["score_rejected"].size(), 2);
+  EXPECT_EQ(ErrorOf("modpo {}", kPair), "score_chosen: is missing; modpo needs it");
+  EXPECT_EQ(ErrorOf("modpo { other_weight: 1 }", with_scores("[2, 1]", "[1, 1]")),
+            "score_chosen: has 2 numbers; modpo needs 1");
+  EXPECT_EQ(ErrorOf("modpo {}", with_scores("[2, 1]", "1")), "score_rejected: has 1 numbers; modpo needs 2");
+  EXPECT_EQ(ErrorOf("modpo {}", with_scores("[]", "[]")), "score_chosen: has 0 numbers; modpo needs 1");
+}
+
+TEST(LossCalculator, AnswersWithLabelsHaveOneReward) {
+  const auto with_label = [](const std::string& label) {
+    return R"({"policy_chosen_logps": -10, "reference_chosen_logps": -11, "baseline": 0.25, "label": )" +
+           label + "}";
+  };
+  const json good = LossOf("kto {}", with_label("1")), bad = LossOf("kto {}", with_label("0"));
+  EXPECT_NEAR(good["loss"], 1 / (1 + std::exp(0.075)), 1e-15);
+  EXPECT_NEAR(bad["loss"], 1 / (1 + std::exp(-0.075)), 1e-15);
+  EXPECT_NEAR(good["reward"], 0.1, 1e-15);
+  EXPECT_EQ(good["kl"], 0.25);
+  EXPECT_FALSE(good.contains("margin"));
+  EXPECT_EQ(ErrorOf("kto {}", with_label("2")), "label: 2 is not 1 (good) or 0 (bad)");
+  EXPECT_EQ(ErrorOf("bco {}", kPair), "label: is missing; bco needs it");
+}
+
 TEST(LossCalculator, NumbersKeepTheirF64) {
   const json result = LossOf("sft {}", R"({"policy_chosen_logps": -0.1, "chosen_length": 3})");
   EXPECT_EQ(result["loss"].get<double>(), 0.1 / 3.0);

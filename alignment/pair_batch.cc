@@ -40,10 +40,10 @@ class Predictions {
 
 }  // namespace
 
-PairBatch PackPairs(const Pairs& pairs, bool with_rejected, bool share_prompts) {
+PairBatch PackPairs(const Pairs& pairs, bool with_rejected, bool share_prompts, bool with_gold) {
   std::vector<std::vector<int64_t>> sequences;
   std::vector<int> parents;
-  std::vector<int64_t> chosen_index, rejected_index;  // of segments
+  std::vector<int64_t> chosen_index, rejected_index, gold_index;  // of segments
   const auto add = [&](const std::vector<int64_t>& tokens, int parent) {
     sequences.push_back(tokens);
     parents.push_back(parent);
@@ -52,9 +52,14 @@ PairBatch PackPairs(const Pairs& pairs, bool with_rejected, bool share_prompts) 
   for (const TokenizedPreference* pair : pairs) {
     int prompt = add(pair->prompt_ids, Segment::kNoParent);
     chosen_index.push_back(add(pair->chosen_ids, prompt));
-    if (!with_rejected) continue;
-    if (!share_prompts) prompt = add(pair->prompt_ids, Segment::kNoParent);
-    rejected_index.push_back(add(pair->rejected_ids, prompt));
+    if (with_rejected) {
+      if (!share_prompts) prompt = add(pair->prompt_ids, Segment::kNoParent);
+      rejected_index.push_back(add(pair->rejected_ids, prompt));
+    }
+    if (with_gold) {
+      if (!share_prompts) prompt = add(pair->prompt_ids, Segment::kNoParent);
+      gold_index.push_back(add(pair->gold_ids, prompt));
+    }
   }
   PairBatch batch;
   batch.tokens = PackTree(sequences, parents);
@@ -68,6 +73,9 @@ PairBatch PackPairs(const Pairs& pairs, bool with_rejected, bool share_prompts) 
   for (size_t i = 0; with_rejected && i < pairs.size(); ++i) {
     batch.rejected.push_back(predictions.Add(rejected_index[i], pairs[i]->rejected_ids));
     rejected_last.push_back(predictions.LastRow(rejected_index[i]));
+  }
+  for (size_t i = 0; with_gold && i < pairs.size(); ++i) {
+    batch.gold.push_back(predictions.Add(gold_index[i], pairs[i]->gold_ids));
   }
   batch.rows = predictions.rows();
   batch.targets = predictions.targets();

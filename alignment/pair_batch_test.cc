@@ -51,6 +51,28 @@ TEST(PackPairs, LeavesRejectedAnswersOut) {
   EXPECT_EQ(batch.predicted_tokens(), 2);
 }
 
+TEST(PackPairs, GoldAnswersComeLast) {
+  TokenizedPreference first = Pair({1, 2}, {3, 4}, {5}), second = Pair({}, {7, 8}, {9, 10});
+  first.gold_ids = {11, 12};
+  second.gold_ids = {13, 14};
+  for (const bool share_prompts : {true, false}) {
+    const PairBatch batch =
+        PackPairs({&first, &second}, /*with_rejected=*/true, share_prompts, /*with_gold=*/true);
+    EXPECT_EQ(Values(batch.targets), (std::vector<int64_t>{3, 4, 8, 5, 10, 11, 12, 14}));
+    EXPECT_EQ(batch.chosen_tokens(), 3);
+    EXPECT_EQ(batch.rejected_tokens(), 2);
+    ASSERT_EQ(batch.gold.size(), 2);
+    EXPECT_EQ(batch.gold[0].begin, 5);
+    EXPECT_EQ(batch.gold[1].length(), 1);
+    const at::Tensor before = batch.tokens.token_ids.index_select(0, batch.rows);
+    EXPECT_EQ(Values(before), (std::vector<int64_t>{2, 3, 7, 2, 9, 2, 11, 13}));
+  }
+  const PairBatch batch = PackPairs({&first}, /*with_rejected=*/false, true, /*with_gold=*/true);
+  EXPECT_EQ(Values(batch.targets), (std::vector<int64_t>{3, 4, 11, 12}));
+  EXPECT_EQ(batch.rejected_tokens(), 0);
+  EXPECT_EQ(PackPairs({&first}, /*with_rejected=*/true).predicted_tokens(), 3);
+}
+
 TEST(PackPairs, AnEmptyAnswerEndsWithThePrompt) {
   const TokenizedPreference pair = Pair({1, 2}, {3}, {});
   const PairBatch batch = PackPairs({&pair}, /*with_rejected=*/true);

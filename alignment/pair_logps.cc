@@ -24,7 +24,7 @@ at::Tensor ChosenTokens(const at::Tensor& tokens, const PairBatch& batch) {
 }
 
 at::Tensor RejectedTokens(const at::Tensor& tokens, const PairBatch& batch) {
-  return tokens.narrow(0, batch.chosen_tokens(), batch.predicted_tokens() - batch.chosen_tokens());
+  return tokens.narrow(0, batch.chosen_tokens(), batch.rejected_tokens());
 }
 
 }  // namespace
@@ -38,6 +38,10 @@ PreferenceLogps PolicyLogps(const at::Tensor& token_logps, const PairBatch& batc
   logps.policy_chosen_logps = SumSegments(token_logps, batch.chosen);
   logps.policy_chosen_token_logps = ChosenTokens(token_logps, batch);
   logps.chosen_length = Lengths(batch.chosen, logps.policy_chosen_logps.scalar_type());
+  if (!batch.gold.empty()) {
+    logps.policy_gold_logps = SumSegments(token_logps, batch.gold);
+    logps.gold_length = Lengths(batch.gold, logps.policy_chosen_logps.scalar_type());
+  }
   if (batch.rejected.empty()) return logps;
   logps.policy_rejected_logps = SumSegments(token_logps, batch.rejected);
   logps.policy_rejected_token_logps = RejectedTokens(token_logps, batch);

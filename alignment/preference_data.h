@@ -24,6 +24,9 @@ TokenizedPreference AsPreference(TokenizedText text);
 
 Pairs Select(const std::vector<TokenizedPreference>& pairs, absl::Span<const int64_t> examples);
 
+// An answer with a label, as the chosen answer of a pair without a rejected one.
+TokenizedPreference AsPreference(TokenizedText text, bool label);
+
 // Tokens as TRL counts them: the prompt with each of its answers, though it is computed once.
 int64_t TokenCount(const TokenizedPreference& pair, bool with_rejected);
 
@@ -38,8 +41,19 @@ struct ReferenceColumns {
 };
 ReferenceColumns CountReferenceColumns(const PreferenceData& data);
 
+// [B] f32: 1 for good answers, 0 for bad ones; all have a label.
+at::Tensor Labels(const Pairs& pairs);
+
 // [B] f64: undefined where no pair has a margin, 0 for one that has none.
 at::Tensor Margins(const Pairs& pairs);
+
+// [B, K] f64: scores of the pairs, which all have K of them.
+at::Tensor ChosenScores(const Pairs& pairs);
+at::Tensor RejectedScores(const Pairs& pairs);
+
+// [predicted tokens of the answers] f32: 1 for those that count. Where a pair says nothing, all do.
+at::Tensor ChosenMask(const Pairs& pairs);
+at::Tensor RejectedMask(const Pairs& pairs);
 
 }  // namespace plumb
 

@@ -20,7 +20,7 @@ void AddTokenMetrics(const LinearLogProbs& tokens, const PairBatch& batch, Metri
   AddMean("mean_token_accuracy", tokens.top1.narrow(0, 0, chosen), metrics);
   if (batch.rejected.empty()) return;
   AddMean("logits/chosen", tokens.mean_logit.narrow(0, 0, chosen), metrics);
-  AddMean("logits/rejected", tokens.mean_logit.narrow(0, chosen, batch.predicted_tokens() - chosen), metrics);
+  AddMean("logits/rejected", tokens.mean_logit.narrow(0, chosen, batch.rejected_tokens()), metrics);
 }
 
 // The sums that pairs carry, in f32 as all stored log-probabilities.
@@ -42,6 +42,12 @@ LossTotals TotalsOf(const std::vector<TokenizedPreference>& pairs, absl::Span<co
   return totals;
 }
 
+std::optional<StoredReference> Stored(const std::vector<TokenizedPreference>& pairs,
+                                      const std::optional<ReferenceLogps>& logps) {
+  if (!logps.has_value()) return std::nullopt;
+  return StoredReference(pairs, *logps);
+}
+
 }  // namespace
 
 PreferenceTask::PreferenceTask(TextModel* policy, const PreferenceData* data,
@@ -53,38 +59,18 @@ PreferenceTask::PreferenceTask(TextModel* policy, const PreferenceData* data,
       reference_(std::move(reference)),
       gradient_checkpointing_(gradient_checkpointing),
       with_rejected_(objectives->traits().needs_rejected),
-      train_(MakePart(data->train, reference_.train)),
-      eval_(MakePart(data->eval, reference_.eval)) {}
-
-PreferenceTask::Part PreferenceTask::MakePart(const std::vector<TokenizedPreference>& pairs,
-                                              const std::optional<ReferenceLogps>& reference) const {
-  Part part{pairs, reference, {0}, {0}};
-  for (const TokenizedPreference& pair : pairs) {
-    part.chosen_offsets.push_back(part.chosen_offsets.back() + PredictedTokens(pair, pair.chosen_ids));
-    part.rejected_offsets.push_back(part.rejected_offsets.back() + PredictedTokens(pair, pair.rejected_ids));
-  }
-  return part;
-}
+      train_{data->train, Stored(data->train, reference_.train)},
+      eval_{data->eval, Stored(data->eval, reference_.eval)} {}
 
 int64_t PreferenceTask::ExampleTokens(int64_t index) const {
   return TokenCount(data_.train[index], with_rejected_);
-}
-
-at::Tensor PreferenceTask::StoredReference(const Part& part, absl::Span<const int64_t> examples) const {
-  std::vector<at::Tensor> tokens;
-  const auto add = [&](const at::Tensor& all, const std::vector<int64_t>& offsets) {
-    for (const int64_t i : examples) tokens.push_back(all.narrow(0, offsets[i], offsets[i + 1] - offsets[i]));
-  };
-  add(part.reference->chosen_token_logps, part.chosen_offsets);
-  if (with_rejected_) add(part.reference->rejected_token_logps, part.rejected_offsets);
-  return at::cat(tokens);
 }
 
 PreferenceLogps PreferenceTask::Logps(const Part& part, absl::Span<const int64_t> examples,
                                       const ForwardOptions& options, MetricSums* metrics) {
   const ObjectiveTraits& traits = objectives_.traits();
   const Pairs pairs = Select(part.pairs, examples);
-  const PairBatch batch = PackPairs(pairs, with_rejected_);
+  const PairBatch batch = PackPairs(pairs, with_rejected_, /*share_prompts=*/true, traits.needs_gold);
   LinearLogProbOptions kernel;
   kernel.statistics = true;
   at::Tensor reference_tokens;
@@ -98,7 +84,8 @@ PreferenceLogps PreferenceTask::Logps(const Part& part, absl::Span<const int64_t
       kernel.reference_weight = head;
     }
   } else if (part.reference.has_value()) {
-    reference_tokens = StoredReference(part, examples);
+    reference_tokens = part.reference->Chosen(examples);
+    if (with_rejected_) reference_tokens = at::cat({reference_tokens, part.reference->Rejected(examples)});
   }
   const LinearLogProbs tokens = LinearLogProb(PredictingStates(*policy_.model, batch, options),
                                               policy_.model->HeadWeight(), batch.targets, kernel);
@@ -108,9 +95,17 @@ PreferenceLogps PreferenceTask::Logps(const Part& part, absl::Span<const int64_t
   if (tokens.token_kl.defined()) {
     const int64_t chosen = batch.chosen_tokens();
     logps.chosen_token_kl = tokens.token_kl.narrow(0, 0, chosen);
-    logps.rejected_token_kl = tokens.token_kl.narrow(0, chosen, batch.predicted_tokens() - chosen);
+    logps.rejected_token_kl = tokens.token_kl.narrow(0, chosen, batch.rejected_tokens());
   }
   logps.margin = Margins(pairs);
+  if (traits.needs_scores) {
+    logps.score_chosen = ChosenScores(pairs);
+    logps.score_rejected = RejectedScores(pairs);
+  }
+  if (traits.needs_token_mask) {
+    logps.chosen_token_mask = ChosenMask(pairs);
+    logps.rejected_token_mask = RejectedMask(pairs);
+  }
   AddTokenMetrics(tokens, batch, metrics);
   if (with_rejected_) {
     AddMean("logps/chosen", logps.policy_chosen_logps.detach(), metrics);

@@ -10,6 +10,7 @@
 #include "alignment/pair_batch.h"
 #include "alignment/preference_data.h"
 #include "alignment/reference_cache.h"
+#include "alignment/stored_reference.h"
 #include "alignment/text_model.h"
 #include "common/train/task.h"
 
@@ -44,16 +45,12 @@ class PreferenceTask : public TrainTask {
   // One of the two halves of the data, with its reference.
   struct Part {
     const std::vector<TokenizedPreference>& pairs;
-    const std::optional<ReferenceLogps>& reference;
-    std::vector<int64_t> chosen_offsets, rejected_offsets;  // of example i's tokens in the reference
+    std::optional<StoredReference> reference;
   };
 
-  Part MakePart(const std::vector<TokenizedPreference>& pairs,
-                const std::optional<ReferenceLogps>& reference) const;
   // What the objectives see of some examples; adds the metrics that are no objective's.
   PreferenceLogps Logps(const Part& part, absl::Span<const int64_t> examples, const ForwardOptions& options,
                         MetricSums* metrics);
-  at::Tensor StoredReference(const Part& part, absl::Span<const int64_t> examples) const;
 
   TextModel& policy_;
   const PreferenceData& data_;

@@ -16,17 +16,23 @@
 namespace plumb {
 namespace {
 
-// Moves a share of `train` to `held_out`; what stays, stays in order.
+// Moves a share of the records that `train` is from to `held_out`; what stays, stays in order. What came from
+// one record, such as both answers of a pair, stays together.
 template <typename Example>
 void HoldOut(double fraction, uint64_t seed, std::vector<Example>* train, std::vector<Example>* held_out) {
-  const int64_t size = train->size();
-  const auto count = static_cast<int64_t>(std::ceil(fraction * size));
-  const std::vector<int64_t> order = RandomStream(seed, "held-out").Permutation(size);
-  std::vector<bool> is_held_out(size, false);
+  std::vector<int64_t> record_of;  // each example
+  for (size_t i = 0; i < train->size(); ++i) {
+    const bool is_new = i == 0 || (*train)[i].where != (*train)[i - 1].where;
+    record_of.push_back(i == 0 ? 0 : record_of.back() + (is_new ? 1 : 0));
+  }
+  const int64_t records = record_of.empty() ? 0 : record_of.back() + 1;
+  const auto count = static_cast<int64_t>(std::ceil(fraction * records));
+  const std::vector<int64_t> order = RandomStream(seed, "held-out").Permutation(records);
+  std::vector<bool> is_held_out(records, false);
   for (int64_t i = 0; i < count; ++i) is_held_out[order[i]] = true;
   std::vector<Example> kept;
-  for (int64_t i = 0; i < size; ++i) {
-    (is_held_out[i] ? held_out : &kept)->push_back(std::move((*train)[i]));
+  for (size_t i = 0; i < train->size(); ++i) {
+    (is_held_out[record_of[i]] ? held_out : &kept)->push_back(std::move((*train)[i]));
   }
   *train = std::move(kept);
 }
@@ -59,6 +65,15 @@ absl::StatusOr<std::vector<TokenizedPreference>> TokenizeTexts(const ExampleToke
   return pairs;
 }
 
+absl::StatusOr<std::vector<TokenizedPreference>> TokenizeUnpaired(
+    const ExampleTokenizer& tokenizer, const std::vector<UnpairedExample>& examples,
+    TokenizationCounts* counts) {
+  PLUMB_ASSIGN_OR_RETURN(auto answers, tokenizer.Unpaired(examples, counts));
+  std::vector<TokenizedPreference> rows;
+  for (auto& [text, label] : answers) rows.push_back(AsPreference(std::move(text), label));
+  return rows;
+}
+
 std::vector<TextExample> ChosenAnswers(std::vector<PreferenceExample> examples) {
   std::vector<TextExample> texts;
   for (PreferenceExample& example : examples) {
@@ -78,9 +93,42 @@ void DropLong(int64_t max_length, std::vector<TokenizedPreference>* pairs, Token
   pairs->erase(end, pairs->end());
 }
 
+// Every pair has what the objectives look at beside its tokens.
+absl::Status CheckColumns(const PreferenceData& data, const ObjectiveTraits& traits,
+                          const std::string& field) {
+  size_t count = traits.score_count;
+  int64_t pairs = 0, scored = 0, masked = 0, golden = 0;
+  for (const auto* part : {&data.train, &data.eval}) {
+    for (const TokenizedPreference& pair : *part) {
+      if (count == 0) count = pair.score_chosen.size();
+      ++pairs;
+      scored += count > 0 && pair.score_chosen.size() == count && pair.score_rejected.size() == count;
+      golden += !pair.gold_ids.empty();
+      masked += !pair.chosen_mask.empty() && !pair.rejected_mask.empty();
+    }
+  }
+  if (traits.needs_scores && scored < pairs) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": an objective of this stage looks at scores: ", scored, " of ", pairs,
+                     " pairs have ", std::max<size_t>(1, count), " in score_chosen and in score_rejected"));
+  }
+  if (traits.needs_gold && golden < pairs) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": an objective of this stage learns gold answers: ", golden, " of ", pairs,
+                     " pairs have a reference"));
+  }
+  if (traits.needs_token_mask && masked < pairs) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": an objective of this stage looks at parts of answers: ", masked, " of ", pairs,
+                     " pairs have chosen_sentences, chosen_mask, rejected_sentences and rejected_mask"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 const RecordSource& StageSource(const DataConfig& config, const ObjectiveTraits& traits) {
+  if (traits.needs_label) return config.unpaired();
   return !traits.needs_rejected && config.has_text() ? config.text() : config.preference();
 }
 
@@ -89,15 +137,16 @@ absl::Status CheckDataConfig(const DataConfig& config, const ObjectiveTraits& tr
   const auto error = [&](absl::string_view what) {
     return absl::InvalidArgumentError(absl::StrCat(field, ": ", what));
   };
-  if (config.has_unpaired()) {
-    return error("data.unpaired: nothing here learns from answers without a pair; leave it out");
+  const RecordSource& source = StageSource(config, traits);
+  if (source.path().empty()) {
+    return error(traits.needs_label      ? "no data: data.unpaired names it"
+                 : traits.needs_rejected ? "no data: data.preference names it"
+                                         : "no data: data.text or data.preference names it");
   }
-  if (StageSource(config, traits).path().empty()) {
-    return error(traits.needs_rejected ? "no data: data.preference names it"
-                                       : "no data: data.text or data.preference names it");
-  }
-  const bool reads_text = &StageSource(config, traits) == &config.text();
-  if (config.eval_fraction() > 0 && (reads_text ? config.has_eval_text() : config.has_eval_preference())) {
+  const bool has_eval = &source == &config.unpaired() ? config.has_eval_unpaired()
+                        : &source == &config.text()   ? config.has_eval_text()
+                                                      : config.has_eval_preference();
+  if (config.eval_fraction() > 0 && has_eval) {
     return error(
         "data.eval_fraction: the held-out examples have files of their own; leave out one of the two");
   }
@@ -120,7 +169,15 @@ absl::StatusOr<PreferenceData> LoadStageData(const DataConfig& config, const Obj
   if (traits.needs_rewards) tokenization.set_max_length(std::numeric_limits<int64_t>::max());
   const ExampleTokenizer example_tokenizer(tokenizer, std::move(renderer), tokenization);
   PreferenceData data;
-  if (&StageSource(config, traits) == &config.text()) {
+  if (traits.needs_label) {
+    PLUMB_ASSIGN_OR_RETURN(
+        const auto split,
+        ReadSplit<UnpairedExample>(config.unpaired(),
+                                   config.has_eval_unpaired() ? &config.eval_unpaired() : nullptr, config,
+                                   seed, ReadUnpaired));
+    PLUMB_ASSIGN_OR_RETURN(data.train, TokenizeUnpaired(example_tokenizer, split.train, &counts->train));
+    PLUMB_ASSIGN_OR_RETURN(data.eval, TokenizeUnpaired(example_tokenizer, split.eval, &counts->eval));
+  } else if (&StageSource(config, traits) == &config.text()) {
     PLUMB_ASSIGN_OR_RETURN(
         const auto split,
         ReadSplit<TextExample>(config.text(), config.has_eval_text() ? &config.eval_text() : nullptr, config,
@@ -132,6 +189,11 @@ absl::StatusOr<PreferenceData> LoadStageData(const DataConfig& config, const Obj
                                            config.preference(),
                                            config.has_eval_preference() ? &config.eval_preference() : nullptr,
                                            config, seed, ReadPreferences));
+    if (!traits.needs_gold) {
+      for (auto* part : {&split.train, &split.eval}) {
+        for (PreferenceExample& example : *part) example.reference_answer.clear();
+      }
+    }
     if (traits.needs_rejected) {
       PLUMB_ASSIGN_OR_RETURN(data.train, example_tokenizer.Preferences(split.train, &counts->train));
       PLUMB_ASSIGN_OR_RETURN(data.eval, example_tokenizer.Preferences(split.eval, &counts->eval));
@@ -153,6 +215,7 @@ absl::StatusOr<PreferenceData> LoadStageData(const DataConfig& config, const Obj
                      " dropped, as they do not fit data.max_length ", config.max_length(), "; ",
                      data.eval.size(), " held out"));
   }
+  PLUMB_RETURN_IF_ERROR(CheckColumns(data, traits, field));
   return data;
 }
 

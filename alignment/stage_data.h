@@ -21,8 +21,8 @@ struct StageDataCounts {
   TokenizationCounts eval;
 };
 
-// The files that a stage reads: with rejected answers data.preference; without, data.text, or data.preference
-// (its chosen answers) where there is no text.
+// The files that a stage reads: for answers with labels data.unpaired; with rejected answers data.preference;
+// without, data.text, or data.preference (its chosen answers) where there is no text.
 const RecordSource& StageSource(const DataConfig& config, const ObjectiveTraits& traits);
 
 // What is wrong with a stage's data without looking at any file. `field` ("stage[0]") begins messages.
@@ -34,7 +34,7 @@ absl::Status CheckMaxLength(const DataConfig& config, const ModelConfig& model, 
 
 // Reads and tokenises what a stage learns from and what is held out. Reward models see whole answers: a pair
 // that is longer than data.max_length is dropped, as by TRL's RewardTrainer. data.eval_fraction holds out the
-// same examples of a file in every stage of one seed.
+// same records of a file in every stage of one seed.
 absl::StatusOr<PreferenceData> LoadStageData(const DataConfig& config, const ObjectiveTraits& traits,
                                              const Tokenizer& tokenizer, uint64_t seed,
                                              const std::string& field, StageDataCounts* counts);

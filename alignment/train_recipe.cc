@@ -17,7 +17,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "alignment/content_hash.h"
+#include "alignment/mismatched_answers.h"
 #include "alignment/objectives/weighted_objectives.h"
 #include "alignment/pair_logps.h"
 #include "alignment/preference_task.h"
@@ -25,6 +27,7 @@
 #include "alignment/reward_task.h"
 #include "alignment/stage_data.h"
 #include "alignment/text_model.h"
+#include "alignment/unpaired_task.h"
 #include "common/config/resolved.h"
 #include "common/data/chat_template.h"
 #include "common/files/files.h"
@@ -98,6 +101,11 @@ std::string ProcessorName() {
 
 std::string CountsText(const PreferenceData& data, const StageDataCounts& counts) {
   std::string text = absl::StrCat(data.train.size(), " examples, ", data.eval.size(), " held out");
+  const auto good = std::count_if(data.train.begin(), data.train.end(),
+                                  [](const TokenizedPreference& example) { return example.label == true; });
+  if (data.train[0].label.has_value()) {
+    absl::StrAppend(&text, ", ", good, " good and ", data.train.size() - good, " bad");
+  }
   const int64_t dropped = counts.train.dropped + counts.eval.dropped;
   const int64_t truncated = counts.train.truncated + counts.eval.truncated;
   const int64_t unaligned = counts.train.unaligned + counts.eval.unaligned;
@@ -133,10 +141,20 @@ std::string DataHash(const PreferenceData& data) {
     hash.Add(pair.prompt_ids);
     hash.Add(pair.chosen_ids);
     hash.Add(pair.rejected_ids);
+    if (!pair.gold_ids.empty()) hash.Add(pair.gold_ids);
     hash.Add(absl::StrCat(pair.margin.value_or(0), " ", pair.ref_chosen_logps.value_or(0), " ",
                           pair.ref_rejected_logps.value_or(0)));
+    if (pair.label.has_value()) hash.Add(*pair.label ? "good" : "bad");
+    if (pair.score_chosen.empty() && pair.chosen_mask.empty()) continue;  // most pairs have neither
+    hash.Add(absl::StrCat(absl::StrJoin(pair.score_chosen, " "), "/", absl::StrJoin(pair.score_rejected, " "),
+                          "/", absl::StrJoin(pair.chosen_mask, ""), "/",
+                          absl::StrJoin(pair.rejected_mask, "")));
   }
   return hash.Hex();
+}
+
+int64_t ExamplesPerStep(const TrainingOptions& training) {
+  return training.per_device_train_batch_size() * training.gradient_accumulation_steps();
 }
 
 class Run {
@@ -248,6 +266,12 @@ absl::Status Run::PrepareStages() {
                        ".reference.precompute: an objective of this stage needs the reference's whole "
                        "distribution at each step; set it to false"));
     }
+    if (traits.baseline == Baseline::kMismatchedKl && ExamplesPerStep(stage.training()) < 2) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(run.field,
+                       ".training.per_device_train_batch_size: an objective of this stage estimates a KL "
+                       "divergence from each step's examples; give a step at least 2"));
+    }
     if (traits.needs_rewards && (recipe_.model().has_lora() || recipe_.model().has_adapter())) {
       return absl::InvalidArgumentError(absl::StrCat(
           run.field, ": a reward model is trained as a whole: leave out the adapter of the model"));
@@ -272,7 +296,13 @@ absl::Status Run::CheckHeldOut() const {
       if (!std::equal(files.path().begin(), files.path().end(), others.path().begin(), others.path().end())) {
         continue;
       }
-      if (a.eval_fraction() == b.eval_fraction() && files.max_examples() == others.max_examples()) continue;
+      // Of a pair's record one stage may count one example and the other two.
+      const bool counts_alike = !files.has_max_examples() || stages_[i].objectives->traits().needs_label ==
+                                                                 stages_[j].objectives->traits().needs_label;
+      if (a.eval_fraction() == b.eval_fraction() && files.max_examples() == others.max_examples() &&
+          counts_alike) {
+        continue;
+      }
       return absl::InvalidArgumentError(absl::StrCat(
           stages_[i].field, ".data: reads the files of ", stages_[j].field,
           " with another eval_fraction or max_examples, so that what one stage holds out the other "
@@ -315,6 +345,11 @@ absl::Status Run::TrainStage(int index) {
   StageDataCounts counts;
   PLUMB_ASSIGN_OR_RETURN(run.data, LoadStageData(run.data_config, run.objectives->traits(),
                                                  *policy_.tokenizer, recipe_.seed(), run.field, &counts));
+  if (run.objectives->traits().baseline == Baseline::kMismatchedKl) {
+    for (auto* part : {&run.data.train, &run.data.eval}) {
+      AddMismatchedAnswers(ExamplesPerStep(stage.training()), run.data_config.max_length(), part);
+    }
+  }
   const std::string counts_text = CountsText(run.data, counts);
   Say(absl::StrCat(stage.name(), ": ", counts_text));
   facts_.push_back({absl::StrCat("data of ", stage.name()), counts_text});
@@ -377,8 +412,13 @@ absl::Status Run::MakeTask(StageRun* run) {
     if (traits.needs_reference) {
       PLUMB_ASSIGN_OR_RETURN(reference, MakeReference(*run));
     }
-    run->task = std::make_unique<PreferenceTask>(&policy_, &run->data, &*run->objectives,
+    if (traits.needs_label) {
+      run->task = std::make_unique<UnpairedTask>(&policy_, &run->data, &*run->objectives,
                                                  std::move(reference), checkpointing);
+    } else {
+      run->task = std::make_unique<PreferenceTask>(&policy_, &run->data, &*run->objectives,
+                                                   std::move(reference), checkpointing);
+    }
     return absl::OkStatus();
   }
   PLUMB_ASSIGN_OR_RETURN(
@@ -433,7 +473,7 @@ absl::StatusOr<PreferenceReference> Run::MakeReference(const StageRun& run) {
   TextModel& source = config.has_pretrained() ? other : policy_;
   const std::string hash = ModelHash(source);
   const std::string cache = config.has_cache_dir() ? config.cache_dir() : folder_ + "/reference_cache";
-  const bool with_rejected = traits.needs_rejected;
+  const bool with_rejected = traits.needs_rejected || traits.baseline == Baseline::kMismatchedKl;
   const auto logps_of = [&](const std::vector<TokenizedPreference>& pairs) -> absl::StatusOr<ReferenceLogps> {
     return CachedReferenceLogps(cache, hash, pairs, with_rejected, [&]() -> absl::StatusOr<ReferenceLogps> {
       const auto begin = std::chrono::steady_clock::now();

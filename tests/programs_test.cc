@@ -163,7 +163,7 @@ TEST_F(TrainedPrograms, AMistakeIsOneLine) {
       {"--set=stage[0].objective[1]={reward{}}", "do not go together"},
       {"--set=stage[1].name=sft", "stage[1].name: 'sft' is taken"},
       {"--set=data.eval_fraction=0.1", "data.eval_fraction: the held-out examples have files of their own"},
-      {"--set=data.unpaired.path=x.jsonl", "stage[0]: data.unpaired"},
+      {"--set=stage[0].objective[0]={kto{}}", "stage[0]: no data: data.unpaired names it"},
       {"--set=model.adapter=x --set=model.lora.target_modules=all-linear",
        "leave out the adapter of the model"},
       {"--set=data.preference.path=nowhere.jsonl", "nowhere.jsonl"},

@@ -7,6 +7,7 @@
 #include <ATen/ops/log1p.h>
 #include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/round.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 
@@ -38,6 +39,11 @@ at::Tensor LogOdds(const at::Tensor& logp) {
 at::Tensor SumOverAnswers(const at::Tensor& values, const at::Tensor& lengths) {
   const at::Tensor answer = at::repeat_interleave(at::round(lengths).to(at::kLong));
   return at::zeros({lengths.size(0)}, values.options()).index_add(0, answer, values);
+}
+
+at::Tensor WeightedScores(const at::Tensor& scores, absl::Span<const double> weights) {
+  return (scores * at::tensor(at::ArrayRef<double>(weights.data(), weights.size()), scores.options()))
+      .sum(/*dim=*/1);
 }
 
 void SetImplicitRewards(double beta, const LogRatios& ratios, LossOutput* output) {

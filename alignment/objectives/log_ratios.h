@@ -1,6 +1,7 @@
 #ifndef PLUMB_ALIGNMENT_OBJECTIVES_LOG_RATIOS_H_
 #define PLUMB_ALIGNMENT_OBJECTIVES_LOG_RATIOS_H_
 
+#include "absl/types/span.h"
 #include "alignment/objectives/objective.h"
 
 namespace plumb {
@@ -26,6 +27,9 @@ at::Tensor LogOdds(const at::Tensor& logp);
 
 // Sums of token values over each answer: `values` [sum of lengths] -> [B].
 at::Tensor SumOverAnswers(const at::Tensor& values, const at::Tensor& lengths);
+
+// The scores [B, K] of each answer added up by K weights: [B].
+at::Tensor WeightedScores(const at::Tensor& scores, absl::Span<const double> weights);
 
 // Sets the rewards that are logged to `beta` times the log-ratios, as TRL does whatever the loss.
 void SetImplicitRewards(double beta, const LogRatios& ratios, LossOutput* output);

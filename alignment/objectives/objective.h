@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -14,6 +15,14 @@
 
 namespace plumb {
 
+// What an answer's log-ratio of policy to reference is compared with, where answers come one by one.
+enum class Baseline {
+  kNone,
+  kMismatchedKl,  // max(0, mean log-ratio of answers to other prompts): an estimate of KL(policy ||
+                  // reference)
+  kRunningMean,   // mean log-ratio of all answers of the training so far
+};
+
 // What an objective asks for: the programs compute just that.
 struct ObjectiveTraits {
   bool needs_logps = true;              // of the policy
@@ -23,13 +32,20 @@ struct ObjectiveTraits {
   bool needs_rewards = false;           // scores of a model with a reward head, in place of log-probabilities
   bool needs_token_logps = false;       // the terms of the sums
   bool needs_vocab_divergence = false;  // KL(reference || policy) at each token, over the whole vocabulary
+  bool needs_gold = false;              // a third, gold answer of each pair: log-probability and length
+  bool needs_token_mask = false;        // which of the answers' tokens count, from the data
+  bool needs_scores = false;            // of the answers, from the data
+  bool needs_label = false;  // answers come one by one, good or bad: each is the chosen one of its row
+  Baseline baseline = Baseline::kNone;  // of such answers
+  int64_t score_count = 0;              // so many of them; 0: any number
   bool mean_over_tokens = false;        // a batch's loss weighs an example by its chosen_length, not by 1
 };
 
 struct LossOutput {
   at::Tensor loss;  // [B], of each example; carries the gradients
   // What the objective takes the answers' rewards to be, [B] without gradients; undefined if it has no such
-  // notion. As in TRL, beta times the sum of log-ratios.
+  // notion. As in TRL, beta times the sum of log-ratios. Where answers come one by one, rewards_chosen is of
+  // each, good or bad, and rewards_rejected undefined.
   at::Tensor rewards_chosen;
   at::Tensor rewards_rejected;
   // More to be logged: [B], averaged over the batch.

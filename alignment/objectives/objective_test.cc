@@ -43,6 +43,15 @@ TEST(PreferenceInputs, AreTiedToTraits) {
             (std::vector<std::string>{"policy_chosen_logps", "chosen_length"}));
   EXPECT_EQ(needed(MakeObjective("reward {}").traits()),
             (std::vector<std::string>{"rewards_chosen", "rewards_rejected"}));
+  EXPECT_EQ(
+      needed(MakeObjective("modpo {}").traits()),
+      (std::vector<std::string>{"policy_chosen_logps", "policy_rejected_logps", "reference_chosen_logps",
+                                "reference_rejected_logps", "score_chosen", "score_rejected"}));
+  ObjectiveTraits mask;
+  mask.needs_token_mask = true;
+  mask.needs_rejected = false;
+  EXPECT_EQ(needed(mask),
+            (std::vector<std::string>{"policy_chosen_logps", "chosen_length", "chosen_token_mask"}));
   ObjectiveTraits tokens;
   tokens.needs_token_logps = tokens.needs_vocab_divergence = true;
   EXPECT_EQ(needed(tokens), (std::vector<std::string>{

@@ -1,6 +1,7 @@
 #include "alignment/objectives/objective_testing.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 #include <google/protobuf/text_format.h>
@@ -33,6 +34,40 @@ at::Tensor Terms(const std::vector<double>& sums, const std::vector<double>& len
     terms.push_back(left);
   }
   return Tensor(terms);
+}
+
+// A gold answer, what comes from the data (two scores of each answer, which tokens count, labels), a
+// baseline.
+void AddDataInputs(PreferenceLogps* logps) {
+  std::mt19937 random(8);
+  std::uniform_real_distribution<double> score(-3, 3);
+  std::uniform_real_distribution<double> logp(-60, -1);
+  std::uniform_int_distribution<int> length(1, 6);
+  std::bernoulli_distribution flag(0.6);
+  const auto scores = [&] {
+    std::vector<double> values;
+    for (int64_t i = 0; i < 2 * kPairs; ++i) values.push_back(score(random));
+    return Tensor(values).view({kPairs, 2});
+  };
+  const auto mask = [&](const at::Tensor& tokens) {
+    std::vector<double> values;
+    for (int64_t t = 0; t < tokens.numel(); ++t) values.push_back(flag(random));
+    return Tensor(values);
+  };
+  logps->score_chosen = scores();
+  logps->score_rejected = scores();
+  logps->score_rejected[3].copy_(logps->score_chosen[3]);
+  logps->chosen_token_mask = mask(logps->policy_chosen_token_logps);
+  logps->rejected_token_mask = mask(logps->policy_rejected_token_logps);
+  logps->label = mask(logps->policy_chosen_logps);
+  std::vector<double> gold_logps, gold_length;
+  for (int64_t i = 0; i < kPairs; ++i) {
+    gold_logps.push_back(i == 1 ? -1e4 : logp(random));
+    gold_length.push_back(i == 0 ? 1 : length(random));
+  }
+  logps->policy_gold_logps = Tensor(gold_logps);
+  logps->gold_length = Tensor(gold_length);
+  logps->baseline = at::full_like(logps->policy_chosen_logps, 1.75);
 }
 
 at::Tensor Loss(const Objective& objective, const PreferenceLogps& logps) {
@@ -99,6 +134,7 @@ PreferenceLogps TestPairs() {
   logps.reference_rejected_token_logps = Terms(reference_rejected, rejected_length, &random);
   logps.chosen_token_kl = Tensor(chosen_kl);
   logps.rejected_token_kl = Tensor(rejected_kl);
+  AddDataInputs(&logps);
   return logps;
 }
 
@@ -133,7 +169,7 @@ void ExpectGradients(const Objective& objective, const PreferenceLogps& logps) {
     for (int64_t i = 0; i < original.numel(); ++i) {
       const auto loss_at = [&](double offset) {
         at::Tensor moved = original.detach().clone();
-        moved[i] += offset;
+        moved.view(-1)[i] += offset;
         PreferenceLogps moved_inputs = inputs;
         moved_inputs.*input.tensor = moved;
         // By example: the loss of one moves, and the others, which may be huge, must not drown it.
@@ -141,7 +177,7 @@ void ExpectGradients(const Objective& objective, const PreferenceLogps& logps) {
       };
       const at::Tensor change = loss_at(kStep) - loss_at(-kStep);
       const double slope = (change / (2 * kStep)).sum().item<double>();
-      const double gradient = original.grad().defined() ? At(original.grad(), i) : 0;
+      const double gradient = original.grad().defined() ? At(original.grad().reshape(-1), i) : 0;
       // The digits that a huge loss drops in the difference.
       const double rounding = ((change != 0) * loss_at(0).abs()).max().item<double>() *
                               std::numeric_limits<double>::epsilon() / kStep;

@@ -20,7 +20,8 @@ def objectives(names):
             name = name + "_test",
             size = "small",
             srcs = [name + "_test.cc"],
-            deps = [":" + name, ":objective_testing"],
+            deps = [":" + name, ":objective_testing"] +
+                   ([":dpo"] if name != "dpo" else []),  # to which many reduce
         )
     native.cc_library(
         name = "objectives",

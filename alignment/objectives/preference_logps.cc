@@ -15,10 +15,14 @@ bool Reference(const Traits& traits) { return traits.needs_reference; }
 bool ReferenceRejected(const Traits& traits) { return traits.needs_reference && traits.needs_rejected; }
 bool Lengths(const Traits& traits) {
   return traits.needs_lengths || traits.mean_over_tokens || traits.needs_token_logps ||
-         traits.needs_vocab_divergence;
+         traits.needs_vocab_divergence || traits.needs_token_mask;
 }
 bool RejectedLengths(const Traits& traits) { return Lengths(traits) && traits.needs_rejected; }
 bool Rewards(const Traits& traits) { return traits.needs_rewards; }
+bool Gold(const Traits& traits) { return traits.needs_gold; }
+bool Label(const Traits& traits) { return traits.needs_label; }
+bool HasBaseline(const Traits& traits) { return traits.baseline != Baseline::kNone; }
+bool Scores(const Traits& traits) { return traits.needs_scores; }
 bool TokenLogps(const Traits& traits) { return traits.needs_token_logps; }
 bool RejectedTokenLogps(const Traits& traits) { return TokenLogps(traits) && traits.needs_rejected; }
 bool ReferenceTokenLogps(const Traits& traits) { return TokenLogps(traits) && traits.needs_reference; }
@@ -27,6 +31,8 @@ bool ReferenceRejectedTokenLogps(const Traits& traits) {
 }
 bool TokenKl(const Traits& traits) { return traits.needs_vocab_divergence; }
 bool RejectedTokenKl(const Traits& traits) { return TokenKl(traits) && traits.needs_rejected; }
+bool TokenMask(const Traits& traits) { return traits.needs_token_mask; }
+bool RejectedTokenMask(const Traits& traits) { return TokenMask(traits) && traits.needs_rejected; }
 
 constexpr PreferenceInput kInputs[] = {
     {"policy_chosen_logps", &Logps::policy_chosen_logps, nullptr, Policy},
@@ -35,7 +41,13 @@ constexpr PreferenceInput kInputs[] = {
     {"reference_rejected_logps", &Logps::reference_rejected_logps, nullptr, ReferenceRejected},
     {"chosen_length", &Logps::chosen_length, nullptr, Lengths},
     {"rejected_length", &Logps::rejected_length, nullptr, RejectedLengths},
+    {"policy_gold_logps", &Logps::policy_gold_logps, nullptr, Gold},
+    {"gold_length", &Logps::gold_length, nullptr, Gold},
     {"margin", &Logps::margin, nullptr, Optional},
+    {"score_chosen", &Logps::score_chosen, nullptr, Scores, /*is_scores=*/true},
+    {"score_rejected", &Logps::score_rejected, nullptr, Scores, /*is_scores=*/true},
+    {"label", &Logps::label, nullptr, Label},
+    {"baseline", &Logps::baseline, nullptr, HasBaseline},
     {"rewards_chosen", &Logps::rewards_chosen, nullptr, Rewards},
     {"rewards_rejected", &Logps::rewards_rejected, nullptr, Rewards},
     {"policy_chosen_token_logps", &Logps::policy_chosen_token_logps, &Logps::chosen_length, TokenLogps},
@@ -47,6 +59,8 @@ constexpr PreferenceInput kInputs[] = {
      ReferenceRejectedTokenLogps},
     {"chosen_token_kl", &Logps::chosen_token_kl, &Logps::chosen_length, TokenKl},
     {"rejected_token_kl", &Logps::rejected_token_kl, &Logps::rejected_length, RejectedTokenKl},
+    {"chosen_token_mask", &Logps::chosen_token_mask, &Logps::chosen_length, TokenMask},
+    {"rejected_token_mask", &Logps::rejected_token_mask, &Logps::rejected_length, RejectedTokenMask},
 };
 
 }  // namespace

@@ -22,8 +22,21 @@ struct PreferenceLogps {
   at::Tensor chosen_length;
   at::Tensor rejected_length;
 
+  // The same of the gold answer of triple data.
+  at::Tensor policy_gold_logps;
+  at::Tensor gold_length;
+
   // By how much the chosen answer is better, where the data says so; else undefined.
   at::Tensor margin;
+
+  // What the data says of each answer, such as rewards of other models: [B, K].
+  at::Tensor score_chosen;
+  at::Tensor score_rejected;
+
+  // Of answers that come one by one, each the chosen one of its row: 1 for a good one, 0 for a bad one.
+  at::Tensor label;
+  // The log-ratio that theirs are compared with (Baseline), for each the same.
+  at::Tensor baseline;
 
   // Scores that a reward model gives.
   at::Tensor rewards_chosen;
@@ -38,6 +51,10 @@ struct PreferenceLogps {
   // KL(reference || policy) over the whole vocabulary at each of those tokens: [sum of the lengths].
   at::Tensor chosen_token_kl;
   at::Tensor rejected_token_kl;
+
+  // 1 for each of those tokens that counts, 0 for the others: [sum of the lengths].
+  at::Tensor chosen_token_mask;
+  at::Tensor rejected_token_mask;
 };
 
 // One member of PreferenceLogps, by the name that `//alignment:loss` reads it under. A new input is a member
@@ -45,8 +62,9 @@ struct PreferenceLogps {
 struct PreferenceInput {
   const char* name;
   at::Tensor PreferenceLogps::*tensor;
-  at::Tensor PreferenceLogps::*token_count;  // the lengths that its tokens follow; null for shape [B]
+  at::Tensor PreferenceLogps::*token_count;  // the lengths that its tokens follow; null for [B] and [B, K]
   bool (*needed)(const ObjectiveTraits& traits);
+  bool is_scores = false;  // of shape [B, K]
 };
 absl::Span<const PreferenceInput> PreferenceInputs();
 

@@ -102,12 +102,48 @@ TEST(WeightedObjectives, ReportsRewardsAsTrlNamesThem) {
   EXPECT_NEAR(dpo.at("rewards/accuracies"), (chosen > rejected).sum().item<double>() / chosen.numel(), 1e-12);
 }
 
+TEST(WeightedObjectives, ReportsRewardsByLabel) {
+  const PreferenceLogps logps = TestPairs();
+  const auto kto = Make({"kto {}"});
+  PLUMB_ASSERT_OK(kto);
+  LossTotals totals = TotalsOf(logps);
+  totals.good_examples = logps.label.sum().item<double>();
+  MetricSums metrics;
+  for (const auto& [begin, count] : {std::pair(0, 1), std::pair(1, 13), std::pair(14, 10)}) {
+    kto->Compute(Rows(logps, begin, count), totals, &metrics);
+  }
+  double good = 0, bad = 0;
+  for (int64_t i = 0; i < logps.label.numel(); ++i) {
+    const double reward = 0.1 * (At(logps.policy_chosen_logps, i) - At(logps.reference_chosen_logps, i));
+    (At(logps.label, i) == 1 ? good : bad) += reward;
+  }
+  good /= totals.good_examples;
+  bad /= totals.examples - totals.good_examples;
+  const auto means = metrics.Means();
+  EXPECT_EQ(means.size(), 5);
+  EXPECT_NEAR(means.at("rewards/chosen"), good, 1e-10);
+  EXPECT_NEAR(means.at("rewards/rejected"), bad, 1e-10);
+  EXPECT_NEAR(means.at("rewards/margins"), good - bad, 1e-10);
+  EXPECT_NEAR(means.at("kl"), 1.75, 1e-12);
+  EXPECT_NEAR(means.at("loss"), MakeObjective("kto {}").Compute(logps).loss.mean().item<double>(), 1e-12);
+}
+
 TEST(WeightedObjectives, RefusesWhatDoesNotGoTogether) {
   EXPECT_EQ(Make({}).status().message(), "objective: a stage needs at least one");
   EXPECT_EQ(
       Make({"dpo {}", "reward {}"}).status().message(),
       "objective: dpo and reward do not go together: one works on the scores of a reward model, the other on "
       "log-probabilities; make them two stages");
+  EXPECT_EQ(Make({"kto {}", "dpo {}"}).status().message(),
+            "objective: kto and dpo do not go together: one learns from answers with labels, the other does "
+            "not; make them two stages");
+  EXPECT_EQ(Make({"kto {}", "bco {}"}).status().message(),
+            "objective: kto and bco do not go together: one compares rewards with an estimate of the KL "
+            "divergence, the other with their running mean; make them two stages");
+  EXPECT_EQ(Make({"modpo { other_weight: 1 }", "contrastive_policy_gradient { score_weight: [1, 2] }"})
+                .status()
+                .message(),
+            "objective: contrastive_policy_gradient has weights for 2 scores, another one for 1");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
@@ -22,10 +23,17 @@ bool IsEmpty(const Content& content) {
   return std::visit([](const auto& value) { return value.empty(); }, content);
 }
 
+// The gold answer in the form of the other two.
+Content GoldAnswer(const PreferenceExample& example) {
+  if (std::holds_alternative<std::string>(example.chosen)) return example.reference_answer;
+  return std::vector<ChatMessage>{{"assistant", example.reference_answer, "", ""}};
+}
+
 Tokens From(const Tokens& tokens, size_t begin) { return Tokens(tokens.begin() + begin, tokens.end()); }
 
-// Cuts what is beyond `length` tokens.
-void CutEnd(Tokens* tokens, int64_t length) {
+// Cuts what is beyond `length` tokens, or their flags.
+template <typename T>
+void CutEnd(std::vector<T>* tokens, int64_t length) {
   if (static_cast<int64_t>(tokens->size()) > length) tokens->resize(std::max<int64_t>(length, 0));
 }
 
@@ -34,10 +42,47 @@ bool HasPredictedToken(const Tokens& prompt, const Tokens& answer) {
   return answer.size() > (prompt.empty() ? 1 : 0);
 }
 
-void CutStart(Tokens* tokens, int64_t length) {
+template <typename T>
+void CutStart(std::vector<T>* tokens, int64_t length) {
   const int64_t excess = static_cast<int64_t>(tokens->size()) - std::max<int64_t>(length, 0);
   if (excess > 0) tokens->erase(tokens->begin(), tokens->begin() + excess);
 }
+
+// Text of tokens, and which of them a byte of it begins in.
+class TokenText {
+ public:
+  TokenText(const Tokenizer& tokenizer, const Tokens& ids)
+      : tokenizer_(tokenizer), ids_(ids), text_(tokenizer.Decode(ids, /*skip_special_tokens=*/false)) {}
+
+  const std::string& text() const { return text_; }
+
+  // The first token before which at least `bytes` of the text stand.
+  size_t TokenAt(size_t bytes) const {
+    size_t low = 0, high = ids_.size();
+    while (low < high) {
+      const size_t middle = (low + high) / 2;
+      if (BytesBefore(middle) >= bytes) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return low;
+  }
+
+ private:
+  // What ends within a character decodes to something else than the text's: it does not count.
+  size_t BytesBefore(size_t token) const {
+    const std::string start =
+        tokenizer_.Decode(absl::MakeConstSpan(ids_).first(token), /*skip_special_tokens=*/false);
+    const size_t shorter = std::min(start.size(), text_.size());
+    return std::mismatch(start.begin(), start.begin() + shorter, text_.begin()).first - start.begin();
+  }
+
+  const Tokenizer& tokenizer_;
+  const Tokens& ids_;
+  std::string text_;
+};
 
 // Runs `convert` on every example with all cores; an example whose result has nothing to learn is dropped. Of
 // several errors the first example's is told, whichever thread met its own first.
@@ -126,32 +171,74 @@ absl::StatusOr<Tokens> ExampleTokenizer::WithAnswer(const Content& prompt, const
   return PlainText(text, tools);
 }
 
+absl::StatusOr<std::vector<bool>> ExampleTokenizer::Mask(const Tokens& answer,
+                                                         const std::vector<Sentence>& sentences,
+                                                         absl::string_view column) const {
+  if (sentences.empty()) return std::vector<bool>();
+  const TokenText tokens(tokenizer_, answer);
+  std::vector<bool> mask(answer.size(), true);
+  size_t end = 0;  // of the sentence before, in bytes
+  for (size_t i = 0; i < sentences.size(); ++i) {
+    const absl::string_view sentence = absl::StripAsciiWhitespace(sentences[i].text);
+    const size_t place = tokens.text().find(sentence.data(), end, sentence.size());
+    if (place == std::string::npos) {
+      return absl::InvalidArgumentError(absl::StrCat("column '", column, "', ", i,
+                                                     ": not found in the answer", i > 0 ? " after " : "",
+                                                     i > 0 ? absl::StrCat(i - 1) : ""));
+    }
+    const size_t begin = end;  // what stands between two sentences goes with the second
+    end = place + sentence.size();
+    if (sentences[i].counts) continue;
+    const size_t first = tokens.TokenAt(begin), last = tokens.TokenAt(end);
+    std::fill(mask.begin() + first, mask.begin() + last, false);
+  }
+  return mask;
+}
+
 absl::StatusOr<TokenizedPreference> ExampleTokenizer::Preference(const PreferenceExample& example,
                                                                  TokenizationCounts* counts) const {
   PLUMB_ASSIGN_OR_RETURN(const Tokens prompt, Prompt(example.prompt, example.tools));
   PLUMB_ASSIGN_OR_RETURN(const Tokens chosen, WithAnswer(example.prompt, example.chosen, example.tools));
   PLUMB_ASSIGN_OR_RETURN(const Tokens rejected, WithAnswer(example.prompt, example.rejected, example.tools));
-  const size_t start = std::min(CommonPrefix(prompt, chosen), CommonPrefix(prompt, rejected));
+  size_t start = std::min(CommonPrefix(prompt, chosen), CommonPrefix(prompt, rejected));
+  Tokens gold;
+  if (!example.reference_answer.empty()) {
+    PLUMB_ASSIGN_OR_RETURN(gold, WithAnswer(example.prompt, GoldAnswer(example), example.tools));
+    start = std::min(start, CommonPrefix(prompt, gold));
+  }
   if (start < prompt.size()) ++counts->unaligned;
 
   TokenizedPreference result;
   result.prompt_ids.assign(prompt.begin(), prompt.begin() + start);
   result.chosen_ids = From(chosen, start);
   result.rejected_ids = From(rejected, start);
+  if (!gold.empty()) result.gold_ids = From(gold, start);
   result.margin = example.margin;
   result.ref_chosen_logps = example.ref_chosen_logps;
   result.ref_rejected_logps = example.ref_rejected_logps;
+  result.score_chosen = example.score_chosen;
+  result.score_rejected = example.score_rejected;
+  PLUMB_ASSIGN_OR_RETURN(result.chosen_mask,
+                         Mask(result.chosen_ids, example.chosen_sentences, "chosen_sentences"));
+  PLUMB_ASSIGN_OR_RETURN(result.rejected_mask,
+                         Mask(result.rejected_ids, example.rejected_sentences, "rejected_sentences"));
 
-  const int64_t longest = std::max(chosen.size(), rejected.size());
+  const int64_t longest = std::max({chosen.size(), rejected.size(), gold.size()});
   if (longest <= config_.max_length()) return result;
   ++counts->truncated;
   if (config_.truncation_mode() == DataConfig::KEEP_START) {
     const int64_t room = config_.max_length() - static_cast<int64_t>(start);
     CutEnd(&result.chosen_ids, room);
     CutEnd(&result.rejected_ids, room);
+    CutEnd(&result.gold_ids, room);
+    CutEnd(&result.chosen_mask, room);
+    CutEnd(&result.rejected_mask, room);
   } else {
     CutStart(&result.chosen_ids, config_.max_length());
     CutStart(&result.rejected_ids, config_.max_length());
+    CutStart(&result.gold_ids, config_.max_length());
+    CutStart(&result.chosen_mask, config_.max_length());
+    CutStart(&result.rejected_mask, config_.max_length());
     CutStart(&result.prompt_ids, config_.max_length() - (longest - static_cast<int64_t>(start)));
   }
   return result;
@@ -188,7 +275,8 @@ absl::StatusOr<std::vector<TokenizedPreference>> ExampleTokenizer::Preferences(
       [this](const PreferenceExample& example, TokenizationCounts* own) { return Preference(example, own); },
       [](const TokenizedPreference& pair) {
         return HasPredictedToken(pair.prompt_ids, pair.chosen_ids) &&
-               HasPredictedToken(pair.prompt_ids, pair.rejected_ids);
+               HasPredictedToken(pair.prompt_ids, pair.rejected_ids) &&
+               (pair.gold_ids.empty() || HasPredictedToken(pair.prompt_ids, pair.gold_ids));
       });
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "common/data/data.pb.h"
 #include "common/data/examples.h"
@@ -62,6 +63,11 @@ class ExampleTokenizer {
   absl::StatusOr<std::vector<int64_t>> PlainText(const std::string& text, const std::string& tools) const;
   absl::StatusOr<TokenizedText> Text(const Content& prompt, const Content& completion,
                                      const std::string& tools, TokenizationCounts* counts) const;
+  // Whether each token of an answer counts, by the sentence that its first character is in. What stands
+  // before a sentence goes with it, what comes after the last one counts.
+  absl::StatusOr<std::vector<bool>> Mask(const std::vector<int64_t>& answer,
+                                         const std::vector<Sentence>& sentences,
+                                         absl::string_view column) const;
   absl::StatusOr<TokenizedPreference> Preference(const PreferenceExample& example,
                                                  TokenizationCounts* counts) const;
   absl::StatusOr<std::vector<int64_t>> Render(const std::vector<ChatMessage>& messages,

@@ -179,6 +179,58 @@ TEST(ExampleTokens, AnAnswerWithoutAPredictedTokenIsDropped) {
   EXPECT_EQ(counts.dropped, 4);
 }
 
+std::string Flags(const std::vector<bool>& mask) {
+  std::string flags;
+  for (const bool counts : mask) flags += counts ? '1' : '0';
+  return flags;
+}
+
+TEST(ExampleTokens, SentencesMarkTheTokensThatBeginInThem) {
+  PreferenceExample example = Pair("q?", "No. Yes! Ok", "cab. x");
+  example.chosen_sentences = {{"No.", true}, {" Yes!", false}, {"Ok", true}};
+  example.rejected_sentences = {{"ca", false}, {"b.", true}};  // "ab" is one token
+  Outcome outcome = Tokenize(example, Config(64));
+  EXPECT_EQ(Letters(outcome.pairs[0].chosen_ids), "No. Yes! Ok$");
+  EXPECT_EQ(Flags(outcome.pairs[0].chosen_mask), "111000001111");
+  EXPECT_EQ(Letters(outcome.pairs[0].rejected_ids), "cab. x$");
+  EXPECT_EQ(Flags(outcome.pairs[0].rejected_mask), "001111");
+  EXPECT_EQ(Flags(Tokenize(Pair("q?", "a", "b"), Config(64)).pairs[0].chosen_mask), "");
+
+  outcome = Tokenize(example, Config(8));
+  EXPECT_EQ(Letters(outcome.pairs[0].chosen_ids), "No. Y");
+  EXPECT_EQ(Flags(outcome.pairs[0].chosen_mask), "11100");
+  outcome = Tokenize(example, Config(8, DataConfig::KEEP_END));
+  EXPECT_EQ(Letters(outcome.pairs[0].chosen_ids), "Yes! Ok$");
+  EXPECT_EQ(Flags(outcome.pairs[0].chosen_mask), "00001111");
+}
+
+TEST(ExampleTokens, SentencesStandInTheirOrderInTheAnswer) {
+  const CharacterTokenizer tokenizer;
+  TokenizationCounts counts;
+  PreferenceExample example = Pair("q?", "No. Yes!", "x");
+  example.chosen_sentences = {{"Yes!", true}, {"No.", true}};
+  EXPECT_EQ(
+      ExampleTokenizer(tokenizer, RenderChat, Config(64)).Preferences({example}, &counts).status().message(),
+      "pairs.jsonl:3: column 'chosen_sentences', 1: not found in the answer after 0");
+}
+
+TEST(ExampleTokens, AGoldAnswerIsAThirdOne) {
+  PreferenceExample example = Pair("qa", "x", "y");
+  EXPECT_TRUE(Tokenize(example, Config(64)).pairs[0].gold_ids.empty());
+  example.reference_answer = "bcdef";  // "ab" is one token
+  const Outcome outcome = Tokenize(example, Config(5));
+  EXPECT_EQ(Letters(outcome.pairs[0].prompt_ids), "q");
+  EXPECT_EQ(Letters(outcome.pairs[0].chosen_ids), "ax$");
+  EXPECT_EQ(Letters(outcome.pairs[0].gold_ids), "abcd");
+  EXPECT_EQ(outcome.counts.truncated, 1);
+
+  using Messages = std::vector<ChatMessage>;
+  example = Pair(Messages{{"user", "hi", "", ""}}, Messages{{"assistant", "yes", "", ""}},
+                 Messages{{"assistant", "no", "", ""}});
+  example.reference_answer = "sure";
+  EXPECT_EQ(Letters(Tokenize(example, Config(64)).pairs[0].gold_ids), "sure;");
+}
+
 TEST(ExampleTokens, CountsAreOfWhatIsKept) {
   // "a" of the prompt goes with "b", and the prompt alone fills the length.
   const Outcome outcome = Tokenize(Pair("12345a", "bc", "bd"), Config(6));

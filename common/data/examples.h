@@ -19,6 +19,12 @@ struct ChatMessage {
 // A prompt or an answer: plain text, or messages that a chat template turns into text.
 using Content = std::variant<std::string, std::vector<ChatMessage>>;
 
+// A piece of an answer, and whether objectives that look at parts of answers count it.
+struct Sentence {
+  std::string text;
+  bool counts = true;
+};
+
 // Rows as people write them, whatever the columns were called. `where` is file:line, for messages.
 struct PreferenceExample {
   Content prompt;  // may be empty
@@ -28,7 +34,11 @@ struct PreferenceExample {
   std::optional<double> ref_chosen_logps;
   std::optional<double> ref_rejected_logps;
   std::string reference_answer;  // `reference` of triple preference data
-  std::string tools;             // JSON, empty when there are none
+  std::vector<double> score_chosen;
+  std::vector<double> score_rejected;
+  std::vector<Sentence> chosen_sentences;
+  std::vector<Sentence> rejected_sentences;
+  std::string tools;  // JSON, empty when there are none
   std::string where;
 };
 
@@ -66,9 +76,16 @@ struct TokenizedPreference {
   std::vector<int64_t> prompt_ids;
   std::vector<int64_t> chosen_ids;
   std::vector<int64_t> rejected_ids;
+  std::vector<int64_t> gold_ids;  // of triple data, whose third sequence is prompt + gold; else empty
   std::optional<double> margin;
   std::optional<double> ref_chosen_logps;
   std::optional<double> ref_rejected_logps;
+  std::vector<double> score_chosen;
+  std::vector<double> score_rejected;
+  std::vector<bool>
+      chosen_mask;  // whether each token of chosen_ids counts; empty where the data does not say
+  std::vector<bool> rejected_mask;
+  std::optional<bool> label;  // of an answer without a pair, which stands as the chosen one
 };
 
 struct TokenizedText {

@@ -85,6 +85,21 @@ absl::StatusOr<std::optional<double>> ReadNumber(const Columns& columns, absl::s
   return value->get<double>();
 }
 
+// A number, or a list of them.
+absl::StatusOr<std::vector<double>> ReadNumbers(const Columns& columns, absl::string_view name) {
+  const Record* value = columns.Find(name);
+  std::vector<double> numbers;
+  if (value == nullptr) return numbers;
+  const size_t count = value->is_array() ? value->size() : 1;
+  for (size_t i = 0; i < count; ++i) {
+    const Record& number = value->is_array() ? (*value)[i] : *value;
+    if (!number.is_number() || !std::isfinite(number.get<double>()))
+      return WrongType(name, "finite numbers", number);
+    numbers.push_back(number.get<double>());
+  }
+  return numbers;
+}
+
 absl::StatusOr<bool> AsLabel(const Record& value, absl::string_view column) {
   if (value.is_boolean()) return value.get<bool>();
   if (value == 0 || value == 1) return value == 1;
@@ -336,6 +351,32 @@ absl::Status ReadReference(const Columns& columns, PreferenceExample* example) {
   return absl::OkStatus();
 }
 
+// An answer's pieces and a label for each.
+absl::StatusOr<std::vector<Sentence>> ReadSentences(const Columns& columns, absl::string_view texts_name,
+                                                    absl::string_view labels_name) {
+  std::vector<Sentence> sentences;
+  const Record* texts = columns.Find(texts_name);
+  const Record* labels = columns.Find(labels_name);
+  if (texts == nullptr && labels == nullptr) return sentences;
+  if (texts == nullptr || labels == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected the columns '", texts_name, "' and '", labels_name, "', or neither"));
+  }
+  if (!texts->is_array()) return WrongType(texts_name, "a list of texts", *texts);
+  if (!labels->is_array()) return WrongType(labels_name, "a list of true and false", *labels);
+  if (texts->size() != labels->size()) {
+    return absl::InvalidArgumentError(absl::StrCat("column '", labels_name,
+                                                   "': expected one for each of the ", texts->size(), " of '",
+                                                   texts_name, "', found ", labels->size()));
+  }
+  for (size_t i = 0; i < texts->size(); ++i) {
+    if (!(*texts)[i].is_string()) return WrongType(texts_name, "a list of texts", (*texts)[i]);
+    PLUMB_ASSIGN_OR_RETURN(const bool counts, AsLabel((*labels)[i], labels_name));
+    sentences.push_back({(*texts)[i].get<std::string>(), counts});
+  }
+  return sentences;
+}
+
 absl::Status ReadPreference(const Columns& columns, std::vector<PreferenceExample>* examples) {
   PreferenceExample example;
   PLUMB_RETURN_IF_ERROR(ReadPair(columns, &example));
@@ -343,6 +384,11 @@ absl::Status ReadPreference(const Columns& columns, std::vector<PreferenceExampl
   PLUMB_ASSIGN_OR_RETURN(example.margin, ReadNumber(columns, "margin"));
   PLUMB_ASSIGN_OR_RETURN(example.ref_chosen_logps, ReadNumber(columns, "ref_chosen_logps"));
   PLUMB_ASSIGN_OR_RETURN(example.ref_rejected_logps, ReadNumber(columns, "ref_rejected_logps"));
+  PLUMB_ASSIGN_OR_RETURN(example.score_chosen, ReadNumbers(columns, "score_chosen"));
+  PLUMB_ASSIGN_OR_RETURN(example.score_rejected, ReadNumbers(columns, "score_rejected"));
+  PLUMB_ASSIGN_OR_RETURN(example.chosen_sentences, ReadSentences(columns, "chosen_sentences", "chosen_mask"));
+  PLUMB_ASSIGN_OR_RETURN(example.rejected_sentences,
+                         ReadSentences(columns, "rejected_sentences", "rejected_mask"));
   examples->push_back(std::move(example));
   return absl::OkStatus();
 }

@@ -188,6 +188,33 @@ TEST(ReadPreferencesTest, FurtherColumns) {
   EXPECT_TRUE(absl::EndsWith((*examples)[1].where, "rows.jsonl:2"));
 }
 
+TEST(ReadPreferencesTest, ScoresAndSentences) {
+  const auto examples = ReadPreferences(
+      Rows(R"({"prompt": "p", "chosen": "One. Two.", "rejected": "r", "score_chosen": [1, -2.5], )"
+           R"("score_rejected": 3, "chosen_sentences": ["One.", "Two."], "chosen_mask": [true, 0]})"));
+  PLUMB_ASSERT_OK(examples);
+  const PreferenceExample& example = (*examples)[0];
+  EXPECT_EQ(example.score_chosen, (std::vector<double>{1, -2.5}));
+  EXPECT_EQ(example.score_rejected, std::vector<double>{3});
+  ASSERT_EQ(example.chosen_sentences.size(), 2);
+  EXPECT_EQ(example.chosen_sentences[1].text, "Two.");
+  EXPECT_TRUE(example.chosen_sentences[0].counts);
+  EXPECT_FALSE(example.chosen_sentences[1].counts);
+  EXPECT_TRUE(example.rejected_sentences.empty());
+  const auto error = [](const std::string& columns) {
+    return Pair(R"({"prompt": "p", "chosen": "c", "rejected": "r", )" + columns + "}");
+  };
+  EXPECT_EQ(error(R"("score_chosen": [1, "2"])"),
+            "error: rows.jsonl:1: column 'score_chosen': expected finite numbers, found string");
+  EXPECT_EQ(error(R"("rejected_mask": [1])"),
+            "error: rows.jsonl:1: expected the columns 'rejected_sentences' and 'rejected_mask', or neither");
+  EXPECT_EQ(error(R"("rejected_sentences": ["r", "s"], "rejected_mask": [1])"),
+            "error: rows.jsonl:1: column 'rejected_mask': expected one for each of the 2 of "
+            "'rejected_sentences', found 1");
+  EXPECT_EQ(error(R"("rejected_sentences": ["r"], "rejected_mask": ["yes"])"),
+            "error: rows.jsonl:1: column 'rejected_mask': expected true or false, found string");
+}
+
 TEST(ReadPreferencesTest, ErrorsSayWhatIsThereAndWhatIsExpected) {
   EXPECT_EQ(
       Pair(R"({"question": "q", "answer": "a", "none": null})"),

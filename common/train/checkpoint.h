@@ -14,7 +14,7 @@
 namespace plumb {
 
 // A folder checkpoint-STEP from which a training goes on:
-//   parameters.safetensors   what is trained, in its own dtype
+//   parameters.safetensors   what is trained, in its own dtype, and the task's state
 //   optimizer.safetensors    Optimizer::State(): among it the f32 master weights of 16-bit parameters
 //   train_state.json         TrainState
 //   recipe.textproto         what decides the result

@@ -43,6 +43,10 @@ class TrainTask {
   // What is trained, in a fixed order.
   virtual std::vector<NamedParameter> TrainableParameters() = 0;
 
+  // What else decides the result, such as running means: checkpoints keep these tensors too. Under other
+  // names than the parameters'.
+  virtual std::vector<NamedParameter> State() { return {}; }
+
   // Writes the model as users load it (Hugging Face or PEFT folder) into the existing folder.
   virtual absl::Status SaveModel(const std::string& folder) = 0;
 };

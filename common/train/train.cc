@@ -55,7 +55,10 @@ class Trainer {
         eval_(eval),
         context_(context),
         parameters_(task->TrainableParameters()),
-        random_(RandomStream(context.seed, "train")) {}
+        kept_(parameters_),
+        random_(RandomStream(context.seed, "train")) {
+    for (NamedParameter& tensor : task->State()) kept_.push_back(std::move(tensor));
+  }
 
   absl::StatusOr<TrainResult> Run();
 
@@ -89,6 +92,7 @@ class Trainer {
   const EvalOptions& eval_;
   const TrainContext& context_;
   std::vector<NamedParameter> parameters_;
+  std::vector<NamedParameter> kept_;  // by checkpoints: the parameters, and the task's state
   RandomStream random_;
   std::string recipe_text_;
   std::optional<ExampleOrder> order_;
@@ -199,7 +203,7 @@ absl::Status Trainer::CheckSameTraining(const std::string& path, const TrainStat
 absl::Status Trainer::Resume(const std::string& path) {
   PLUMB_ASSIGN_OR_RETURN(state_, ReadTrainState(path));
   PLUMB_RETURN_IF_ERROR(CheckSameTraining(path, state_));
-  PLUMB_RETURN_IF_ERROR(LoadParameters(path, parameters_));
+  PLUMB_RETURN_IF_ERROR(LoadParameters(path, kept_));
   PLUMB_RETURN_IF_ERROR(LoadOptimizer(path, optimizer_));
   resumed_at_step_ = state_.step;
   if (state_.finished) {
@@ -348,8 +352,7 @@ absl::Status Trainer::Save() {
   }
   state_.threads = at::get_num_threads();
   const std::string path = CheckpointPath(context_.folder, state_.step);
-  if (absl::Status status = WriteCheckpoint(path, parameters_, *optimizer_, state_, recipe_text_);
-      !status.ok()) {
+  if (absl::Status status = WriteCheckpoint(path, kept_, *optimizer_, state_, recipe_text_); !status.ok()) {
     const std::vector<int64_t> left = ListCheckpoints(context_.folder);
     return absl::Status(status.code(),
                         absl::StrCat(context_.name, ": step ", state_.step, ": ", status.message(),
@@ -383,7 +386,7 @@ absl::Status Trainer::Finish() {
   const std::string best = CheckpointPath(context_.folder, state_.best_step);
   PLUMB_RETURN_IF_ERROR(VerifyCheckpoint(best));
   progress_->Say(absl::StrCat(context_.name, ": taking the best model, ", best));
-  return LoadParameters(best, parameters_);
+  return LoadParameters(best, kept_);
 }
 
 TrainResult Trainer::Result() const {

@@ -79,8 +79,8 @@ struct TrainResult {
 //  - After SIGINT or SIGTERM (common/program/interrupt.h) it finishes the step, saves a checkpoint, and
 //  returns
 //    CancelledError that says how to go on.
-// With load_best_model_at_end the task's parameters are those of the best checkpoint afterwards; the
-// optimizer is then of no more use.
+// With load_best_model_at_end the task's parameters and state are those of the best checkpoint afterwards;
+// the optimizer is then of no more use.
 absl::StatusOr<TrainResult> Train(TrainTask* task, Optimizer* optimizer, const Schedule& schedule,
                                   const TrainingOptions& training, const EvalOptions& eval,
                                   const TrainContext& context);

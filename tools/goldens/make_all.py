@@ -19,6 +19,7 @@ FAMILIES = ["make_safetensors.py",
     "make_lbfgsb.py",
     "make_trl_dpo.py",
     "make_trl_sft.py",
+    "make_trl_kto.py",
     "make_trl_reward.py",
     "make_losses.py",
 ]

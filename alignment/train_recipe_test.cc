@@ -1,0 +1,165 @@
+#include "alignment/train_recipe.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/files/files.h"
+#include "common/testing/testing.h"
+
+namespace plumb {
+namespace {
+
+using Json = nlohmann::json;
+using testing::HasSubstr;
+
+std::string Golden(const std::string& path) { return Runfile("alignment/testdata/" + path); }
+
+// A recipe of one stage and four steps with this objective, on rows of `data`'s kind.
+class TrainRecipeTest : public testing::Test {
+ protected:
+  AlignmentRecipe Recipe(const std::string& objective, const std::string& kind,
+                         const std::vector<Json>& rows) const {
+    std::string lines;
+    for (const Json& row : rows) absl::StrAppend(&lines, row.dump(), "\n");
+    const std::string path = absl::StrCat(folder_, "/", kind, ".jsonl");
+    PLUMB_EXPECT_OK(WriteFileAtomically(path, lines));
+    const std::string text =
+        absl::StrCat("name: 'test' output_dir: '", folder_, "/run' threads: 1 model { pretrained: '",
+                     Golden("trl_dpo/model"), "' } data { ", kind, " { path: '", path,
+                     "' } eval_fraction: 0.25 max_length: 128 } stage { name: 'stage' objective { ",
+                     objective, " } optimizer { adamw { learning_rate: 1e-3 } } training { max_steps: 4 ",
+                     "per_device_train_batch_size: 4 logging_steps: 1 } samples { from_eval: 0 } }");
+    AlignmentRecipe recipe;
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &recipe)) << text;
+    return recipe;
+  }
+
+  // What the run logged at each step.
+  std::vector<Json> Steps() const {
+    std::vector<Json> steps;
+    std::istringstream lines(ReadFile(folder_ + "/run/metrics.jsonl").value_or(""));
+    for (std::string line; std::getline(lines, line);) {
+      Json row = Json::parse(line);
+      if (row.contains("loss")) steps.push_back(row);
+    }
+    return steps;
+  }
+
+  std::string folder_ = TemporaryFolder();
+};
+
+std::vector<Json> Pairs() {
+  std::vector<Json> rows;
+  for (int i = 0; i < 24; ++i) {
+    rows.push_back({{"prompt", absl::StrCat("Q: ", i, "?")},
+                    {"chosen", absl::StrCat(" It is ", i, ". Surely.")},
+                    {"rejected", absl::StrCat(" Ask again. ", i * i)}});
+  }
+  return rows;
+}
+
+TEST_F(TrainRecipeTest, ScoresComeFromTheData) {
+  std::vector<Json> rows = Pairs();
+  for (Json& row : rows) row.update({{"score_chosen", {0.5, 1}}, {"score_rejected", {2, 0.25}}});
+  const AlignmentRecipe recipe = Recipe("modpo { other_weight: [0.25, 0.25] }", "preference", rows);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  ASSERT_EQ(Steps().size(), 4u);
+  // Before the first step that moves, the rewards are the scores', weighed, alone.
+  EXPECT_NEAR(Steps()[0].at("rewards/chosen"), -0.75, 1e-4);
+  EXPECT_NEAR(Steps()[0].at("rewards/rejected"), -1.125, 1e-4);
+  PLUMB_ASSERT_OK(TrainRecipe(Recipe("contrastive_policy_gradient {}", "preference", rows), "never"));
+  EXPECT_NEAR(Steps()[0].at("loss"), (0.75 * 0.75) / 0.2, 1e-3);
+
+  rows[5].erase("score_chosen");
+  EXPECT_THAT(TrainRecipe(Recipe("modpo {}", "preference", rows), "never").message(),
+              HasSubstr("stage[0]: an objective of this stage looks at scores: 23 of 24 pairs have 2 in "
+                        "score_chosen and in score_rejected"));
+  EXPECT_THAT(TrainRecipe(Recipe("modpo { other_weight: 1 }", "preference", rows), "never").message(),
+              HasSubstr("0 of 24 pairs have 1 in score_chosen and in score_rejected"));
+}
+
+TEST_F(TrainRecipeTest, MasksComeFromTheData) {
+  std::vector<Json> rows = Pairs();
+  EXPECT_THAT(TrainRecipe(Recipe("mask_dpo {}", "preference", rows), "never").message(),
+              HasSubstr("looks at parts of answers: 0 of 24 pairs have chosen_sentences"));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i].update({{"chosen_sentences", {absl::StrCat("It is ", i, "."), "Surely."}},
+                    {"chosen_mask", {1, 0}},
+                    {"rejected_sentences", {"Ask again."}},
+                    {"rejected_mask", {0}}});
+  }
+  // Of the rejected answers, what comes after the sentence counts.
+  PLUMB_ASSERT_OK(TrainRecipe(Recipe("mask_dpo {}", "preference", rows), "never"));
+  EXPECT_LT(Steps()[3].at("loss"), Steps()[0].at("loss"));
+  EXPECT_NEAR(Steps()[0].at("loss"), 0.6931, 1e-3);
+}
+
+TEST_F(TrainRecipeTest, GoldAnswersComeFromTheData) {
+  std::vector<Json> rows = Pairs();
+  EXPECT_THAT(TrainRecipe(Recipe("tpo {}", "preference", rows), "never").message(),
+              HasSubstr("learns gold answers: 0 of 24 pairs have a reference"));
+  for (size_t i = 0; i < rows.size(); ++i) rows[i]["reference"] = absl::StrCat(" Number ", i);
+  PLUMB_ASSERT_OK(TrainRecipe(Recipe("tpo {}", "preference", rows), "never"));
+  EXPECT_LT(Steps()[3].at("loss"), Steps()[0].at("loss"));
+}
+
+TEST_F(TrainRecipeTest, AnswersWithLabels) {
+  std::vector<Json> rows;
+  for (const Json& pair : Pairs()) {
+    const bool label = rows.size() % 3 == 0;
+    rows.push_back({{"prompt", pair.at("prompt")},
+                    {"completion", pair.at(label ? "chosen" : "rejected")},
+                    {"label", label}});
+  }
+  for (const char* objective : {"kto {}", "bco {}", "apo_zero_unpaired {}"}) {
+    AlignmentRecipe recipe = Recipe(objective, "unpaired", rows);
+    PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+    ASSERT_EQ(Steps().size(), 4u) << objective;
+    EXPECT_EQ(Steps()[0].contains("kl"), std::string(objective) == "kto {}");
+    EXPECT_LT(Steps()[3].at("loss"), Steps()[0].at("loss")) << objective;
+    // Another run finds the same numbers in the cache of the first.
+    const double loss = Steps()[3].at("loss");
+    EXPECT_TRUE(ExpandGlob(folder_ + "/run/reference_cache/*.safetensors").ok());
+    PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+    EXPECT_EQ(Steps()[3].at("loss"), loss);
+    recipe.mutable_stage(0)->mutable_reference()->set_precompute(false);
+    PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+    EXPECT_NEAR(Steps()[3].at("loss"), loss, 1e-4 * loss);
+  }
+  AlignmentRecipe lonely = Recipe("kto {}", "unpaired", rows);
+  lonely.mutable_stage(0)->mutable_training()->set_per_device_train_batch_size(1);
+  EXPECT_THAT(TrainRecipe(lonely, "never").message(),
+              HasSubstr("stage[0].training.per_device_train_batch_size: an objective of this stage"));
+  EXPECT_EQ(TrainRecipe(Recipe("kto {}", "preference", rows), "never").message(),
+            "stage[0]: no data: data.unpaired names it");
+}
+
+// What one stage holds out the other must not learn: both answers of a pair are held out, or neither, and the
+// same pairs as by a stage that reads pairs.
+TEST_F(TrainRecipeTest, BothAnswersOfAPairAreHeldOut) {
+  AlignmentRecipe recipe = Recipe("kto {}", "unpaired", Pairs());
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  Stage* dpo = recipe.add_stage();
+  *dpo = recipe.stage(0);
+  dpo->set_name("dpo");
+  dpo->mutable_objective(0)->mutable_dpo();
+  *recipe.mutable_data()->mutable_preference() = recipe.data().unpaired();
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::string facts = ReadFile(folder_ + "/run/facts.json").value_or("");
+  EXPECT_THAT(facts, HasSubstr("36 examples, 12 held out, 18 good and 18 bad"));
+  EXPECT_THAT(facts, HasSubstr("18 examples, 6 held out"));
+  recipe.mutable_data()->mutable_preference()->set_max_examples(20);
+  recipe.mutable_data()->mutable_unpaired()->set_max_examples(20);
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(),
+              HasSubstr("stage[1].data: reads the files of stage[0]"));
+}
+
+}  // namespace
+}  // namespace plumb
