@@ -21,6 +21,7 @@
 #include "alignment/content_hash.h"
 #include "alignment/mismatched_answers.h"
 #include "alignment/objectives/weighted_objectives.h"
+#include "alignment/on_policy_kl_task.h"
 #include "alignment/pair_logps.h"
 #include "alignment/preference_task.h"
 #include "alignment/reference_cache.h"
@@ -189,6 +190,7 @@ class Run {
   absl::Status RemoveStagesFrom(size_t index) const;
   absl::Status TrainStage(int index);
   absl::Status MakeTask(StageRun* run);
+  static absl::Status CheckPrompts(const StageRun& run);
   absl::StatusOr<PreferenceReference> MakeReference(const StageRun& run);
   absl::StatusOr<std::shared_ptr<CausalLm>> ReferenceModel(const StageRun& run);
   static std::string DataHashPath(const StageRun& run) { return run.folder + "/data.sha1"; }
@@ -256,7 +258,7 @@ absl::Status Run::PrepareStages() {
     }
     run.objectives = *std::move(objectives);
     const ObjectiveTraits& traits = run.objectives->traits();
-    if (!traits.needs_reference && stage.has_reference()) {
+    if (!traits.needs_reference && !stage.has_on_policy_kl() && stage.has_reference()) {
       return absl::InvalidArgumentError(
           absl::StrCat(run.field, ".reference: no objective of this stage has a reference"));
     }
@@ -275,6 +277,10 @@ absl::Status Run::PrepareStages() {
     if (traits.needs_rewards && (recipe_.model().has_lora() || recipe_.model().has_adapter())) {
       return absl::InvalidArgumentError(absl::StrCat(
           run.field, ": a reward model is trained as a whole: leave out the adapter of the model"));
+    }
+    if (stage.has_on_policy_kl() && traits.needs_rewards) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(run.field, ".on_policy_kl: a reward model gives no answers; leave it out"));
     }
     run.data_config = recipe_.data();
     MergeOver(stage.data(), &run.data_config);
@@ -412,6 +418,7 @@ absl::Status Run::MakeTask(StageRun* run) {
     if (traits.needs_reference) {
       PLUMB_ASSIGN_OR_RETURN(reference, MakeReference(*run));
     }
+    std::shared_ptr<CausalLm> reference_model = reference.model;
     if (traits.needs_label) {
       run->task = std::make_unique<UnpairedTask>(&policy_, &run->data, &*run->objectives,
                                                  std::move(reference), checkpointing);
@@ -419,6 +426,13 @@ absl::Status Run::MakeTask(StageRun* run) {
       run->task = std::make_unique<PreferenceTask>(&policy_, &run->data, &*run->objectives,
                                                    std::move(reference), checkpointing);
     }
+    if (!stage.has_on_policy_kl()) return absl::OkStatus();
+    PLUMB_RETURN_IF_ERROR(CheckPrompts(*run));
+    if (reference_model == nullptr) {
+      PLUMB_ASSIGN_OR_RETURN(reference_model, ReferenceModel(*run));
+    }
+    run->task = std::make_unique<OnPolicyKlTask>(std::move(run->task), &policy_, std::move(reference_model),
+                                                 &run->data, stage.on_policy_kl(), checkpointing);
     return absl::OkStatus();
   }
   PLUMB_ASSIGN_OR_RETURN(
@@ -427,6 +441,18 @@ absl::Status Run::MakeTask(StageRun* run) {
   run->task = std::make_unique<RewardTask>(&*run->reward_model, policy_.tokenizer.get(), &run->data,
                                            &*run->objectives, checkpointing);
   return absl::OkStatus();
+}
+
+// An answer is asked for by a prompt.
+absl::Status Run::CheckPrompts(const StageRun& run) {
+  int64_t without = 0, all = 0;
+  for (const auto* part : {&run.data.train, &run.data.eval}) {
+    all += static_cast<int64_t>(part->size());
+    for (const TokenizedPreference& example : *part) without += example.prompt_ids.empty() ? 1 : 0;
+  }
+  if (without == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(run.field, ": the policy is to answer prompts: ", without,
+                                                 " of ", all, " examples have none"));
 }
 
 // The model that the stage is compared with, by itself.

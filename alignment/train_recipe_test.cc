@@ -85,6 +85,46 @@ TEST_F(TrainRecipeTest, ScoresComeFromTheData) {
               HasSubstr("0 of 24 pairs have 1 in score_chosen and in score_rejected"));
 }
 
+TEST_F(TrainRecipeTest, DivergenceOnThePolicysOwnAnswers) {
+  AlignmentRecipe recipe = Recipe("dpo {}", "preference", Pairs());
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::vector<Json> offline = Steps();
+  OnPolicyKl* kl = recipe.mutable_stage(0)->mutable_on_policy_kl();
+  kl->set_weight(0.05);
+  kl->set_num_generations(2);
+  kl->set_max_new_tokens(5);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::vector<Json> hybrid = Steps();
+  ASSERT_EQ(hybrid.size(), 4u);
+  // The policy is the reference yet, so that the divergence is 0, and so is its gradient.
+  EXPECT_NEAR(hybrid[0].at("kl"), 0, 1e-5);
+  EXPECT_NEAR(hybrid[1].at("rewards/margins"), offline[1].at("rewards/margins"), 1e-5);
+  EXPECT_NE(hybrid[3].at("rewards/margins"), offline[3].at("rewards/margins"));
+  EXPECT_GT(hybrid[0].at("completions/mean_length"), 1);
+  EXPECT_LE(hybrid[0].at("completions/mean_length"), 5);
+  // Micro-batches change no result, nor does the answers' number at a time.
+  recipe.mutable_stage(0)->mutable_training()->set_max_tokens_per_micro_batch(40);
+  kl->set_max_batch_size(3);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  EXPECT_NEAR(Steps()[3].at("loss"), hybrid[3].at("loss"), 1e-4);
+  EXPECT_NEAR(Steps()[3].at("kl"), hybrid[3].at("kl"), 1e-3);
+  EXPECT_EQ(Steps()[3].at("completions/mean_length"), hybrid[3].at("completions/mean_length"));
+  // A heavy weight holds the policy at the reference.
+  kl->set_weight(100);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  EXPECT_LT(Steps()[3].at("rewards/margins"), hybrid[3].at("rewards/margins"));
+
+  std::vector<Json> rows = Pairs();
+  rows[3]["prompt"] = "";
+  AlignmentRecipe without = Recipe("dpo {}", "preference", rows);
+  without.mutable_stage(0)->mutable_on_policy_kl();
+  EXPECT_THAT(TrainRecipe(without, "never").message(),
+              HasSubstr("stage[0]: the policy is to answer prompts: 1 of 24 examples have none"));
+  AlignmentRecipe reward = Recipe("reward {}", "preference", Pairs());
+  reward.mutable_stage(0)->mutable_on_policy_kl();
+  EXPECT_THAT(TrainRecipe(reward, "never").message(), HasSubstr("stage[0].on_policy_kl: a reward model"));
+}
+
 TEST_F(TrainRecipeTest, MasksComeFromTheData) {
   std::vector<Json> rows = Pairs();
   EXPECT_THAT(TrainRecipe(Recipe("mask_dpo {}", "preference", rows), "never").message(),
