@@ -16,6 +16,8 @@
 #include "alignment/recipe_checks.h"
 #include "alignment/stage_data.h"
 #include "alignment/text_model.h"
+#include "alignment/token_credit.h"
+#include "common/files/files.h"
 #include "common/program/interrupt.h"
 #include "common/status/status_macros.h"
 #include "common/train/metrics.h"
@@ -37,6 +39,10 @@ class Evaluation {
       PLUMB_RETURN_IF_ERROR(CheckIsPretrained(recipe_.reference(), "reference"));
     }
     PLUMB_RETURN_IF_ERROR(CheckOutputFile(recipe_.output_file()));
+    PLUMB_RETURN_IF_ERROR(CheckOutputFile(recipe_.credit_file(), "credit_file"));
+    if (!recipe_.credit_file().empty() && !recipe_.has_reference()) {
+      return absl::InvalidArgumentError("credit_file: a token's credit is against a reference; name one");
+    }
     SetThreads(recipe_.threads());
     PLUMB_ASSIGN_OR_RETURN(model_, OpenTextModel(recipe_.model(), recipe_.seed(), /*tokenizer_folder=*/""));
     if (recipe_.has_reference()) {
@@ -70,10 +76,13 @@ class Evaluation {
       }
       const PairBatch batch = PackPairs(some, with_rejected_);
       if (with_label_) {
-        AddLabelledBatch(batch, Labels(some));
+        AddLabelledBatch(some, batch);
       } else {
-        AddBatch(batch);
+        AddBatch(some, batch);
       }
+    }
+    if (!recipe_.credit_file().empty()) {
+      PLUMB_RETURN_IF_ERROR(WriteFileAtomically(recipe_.credit_file(), credit_rows_));
     }
     std::map<std::string, double> figures = sums_.Means();
     if (with_label_ && figures.count("rewards/chosen") > 0 && figures.count("rewards/rejected") > 0) {
@@ -88,7 +97,7 @@ class Evaluation {
   }
 
  private:
-  void AddBatch(const PairBatch& batch) {
+  void AddBatch(const Pairs& pairs, const PairBatch& batch) {
     const at::Tensor states = PredictingStates(*model_.model, batch, {});
     const at::Tensor& head = model_.model->HeadWeight();
     PreferenceLogps logps = PolicyLogps(LinearLogProb(states, head, batch.targets).logps, batch);
@@ -105,6 +114,7 @@ class Evaluation {
     }
     if (!reference_.has_value()) return;
     CompareWithReference(states, batch, &logps);
+    AddCredit(pairs, batch, logps);
     if (!with_rejected_) return;
     const at::Tensor chosen = recipe_.beta() * (logps.policy_chosen_logps - logps.reference_chosen_logps);
     const at::Tensor rejected =
@@ -115,7 +125,8 @@ class Evaluation {
     AddMean("rewards/accuracies", chosen > rejected, &sums_);
   }
 
-  void AddLabelledBatch(const PairBatch& batch, const at::Tensor& labels) {
+  void AddLabelledBatch(const Pairs& answers, const PairBatch& batch) {
+    const at::Tensor labels = Labels(answers);
     const at::Tensor states = PredictingStates(*model_.model, batch, {});
     PreferenceLogps logps =
         PolicyLogps(LinearLogProb(states, model_.model->HeadWeight(), batch.targets).logps, batch);
@@ -126,8 +137,23 @@ class Evaluation {
     AddMeansByLabel("logps", logps.policy_chosen_logps, labels, &sums_);
     if (!reference_.has_value()) return;
     CompareWithReference(states, batch, &logps);
+    AddCredit(answers, batch, logps);
     AddMeansByLabel("rewards", recipe_.beta() * (logps.policy_chosen_logps - logps.reference_chosen_logps),
                     labels, &sums_);
+  }
+
+  void AddCredit(const Pairs& pairs, const PairBatch& batch, const PreferenceLogps& logps) {
+    if (recipe_.credit_file().empty()) return;
+    at::Tensor rejected;
+    if (with_rejected_) {
+      rejected = logps.policy_rejected_token_logps - logps.reference_rejected_token_logps;
+    }
+    for (const std::string& row :
+         TokenCreditRows(pairs, batch, recipe_.beta(),
+                         logps.policy_chosen_token_logps - logps.reference_chosen_token_logps, rejected,
+                         *model_.tokenizer)) {
+      absl::StrAppend(&credit_rows_, row, "\n");
+    }
   }
 
   // Sets the reference's log-probabilities, and adds the divergence from the policy's distribution to the
@@ -153,6 +179,7 @@ class Evaluation {
   TextModel model_;
   std::optional<TextModel> reference_;
   MetricSums sums_;
+  std::string credit_rows_;
 };
 
 }  // namespace

@@ -20,6 +20,8 @@ namespace plumb {
 //   kl/token, kl/sequence                    KL(model || reference) over the whole vocabulary, exact at each
 //                                            token of the data's answers
 // For data.text: perplexity, logps and kl/*.
+// With recipe.credit_file, what each token counts for is written there, all at once in the end
+// (alignment/token_credit.h).
 absl::StatusOr<std::map<std::string, double>> EvaluateFromRecipe(const EvaluateRecipe& recipe);
 
 }  // namespace plumb

@@ -1,12 +1,17 @@
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "alignment/evaluate_recipe.h"
 #include "alignment/generate_recipe.h"
+#include "common/data/tokenizer.h"
 #include "common/files/files.h"
+#include "common/nn/pretrained.h"
+#include "common/nn/rollout_logps.h"
 #include "common/program/interrupt.h"
 #include "common/testing/testing.h"
 
@@ -129,6 +134,111 @@ TEST_F(GenerateAndEvaluate, AMissingFolderOfTheOutputIsToldBeforeTheWork) {
   evaluation.mutable_model()->set_pretrained("/not/looked/at");
   evaluation.set_output_file("/nowhere/rows");
   EXPECT_EQ(Evaluate(evaluation), expected);
+}
+
+// What DPO made of the model.
+std::string TrainedFolder() {
+  const std::string folder = TemporaryFolder();
+  for (const char* name :
+       {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}) {
+    const std::string contents = ReadFile(Golden(absl::StrCat("model/", name))).value();
+    PLUMB_EXPECT_OK(WriteFileAtomically(absl::StrCat(folder, "/", name), contents));
+  }
+  PLUMB_EXPECT_OK(WriteFileAtomically(folder + "/model.safetensors",
+                                      ReadFile(Golden("final/model.safetensors")).value()));
+  return folder;
+}
+
+using Json = nlohmann::json;
+
+std::vector<Json> Rows(const std::string& path) {
+  std::vector<Json> rows;
+  std::istringstream lines(ReadFile(path).value_or(""));
+  for (std::string line; std::getline(lines, line);) rows.push_back(Json::parse(line));
+  return rows;
+}
+
+std::vector<float> TokenLogps(const std::string& folder, const std::vector<int64_t>& prompt,
+                              const std::vector<int64_t>& answer) {
+  auto model = LoadCausalLm(folder);
+  PLUMB_EXPECT_OK(model);
+  const at::Tensor logps =
+      RolloutLogps(**model, PackRollouts(prompt, std::vector<std::vector<int64_t>>{answer})).detach();
+  return {logps.const_data_ptr<float>(), logps.const_data_ptr<float>() + logps.numel()};
+}
+
+TEST_F(GenerateAndEvaluate, CreditOfEachToken) {
+  const std::string trained = TrainedFolder();
+  EvaluateRecipe recipe = Evaluation();
+  recipe.mutable_model()->set_pretrained(trained);
+  recipe.set_credit_file(TemporaryFolder() + "/credit.jsonl");
+  recipe.set_beta(0.3);
+  EXPECT_EQ(Evaluate(recipe), "credit_file: a token's credit is against a reference; name one");
+  recipe.mutable_reference()->set_pretrained(Golden("model"));
+  const auto figures = EvaluateFromRecipe(recipe);
+  PLUMB_ASSERT_OK(figures);
+  const std::vector<Json> rows = Rows(recipe.credit_file());
+  ASSERT_EQ(rows.size(), figures->at("examples"));
+  const auto tokenizer = LoadTokenizer(trained);
+  PLUMB_ASSERT_OK(tokenizer);
+  for (const char* name : {"chosen", "rejected"}) {
+    double sum = 0;
+    for (const Json& row : rows) {
+      for (const double credit : row.at(name).at("credit")) sum += credit;
+      EXPECT_EQ(row.at(name).at("tokens").size(), row.at(name).at("credit").size());
+    }
+    EXPECT_NEAR(sum / static_cast<double>(rows.size()), figures->at(std::string("rewards/") + name), 1e-4);
+  }
+  const Json& answer = rows[3].at("rejected");
+  const std::vector<int64_t> prompt = (*tokenizer)->Encode(rows[3].at("prompt").get<std::string>(), true);
+  const std::vector<int64_t> ids = answer.at("token_ids");
+  const std::vector<float> policy = TokenLogps(trained, prompt, ids);
+  const std::vector<float> reference = TokenLogps(Golden("model"), prompt, ids);
+  ASSERT_EQ(policy.size(), answer.at("credit").size());
+  for (size_t t = 0; t < ids.size(); ++t) {
+    EXPECT_NEAR(answer.at("credit")[t].get<double>(), 0.3 * (policy[t] - reference[t]), 1e-5) << t;
+    EXPECT_EQ(answer.at("tokens")[t], (*tokenizer)->Decode({ids[t]}, false));
+  }
+
+  EvaluateRecipe answers = recipe;
+  *answers.mutable_data()->mutable_unpaired() = recipe.data().preference();
+  PLUMB_ASSERT_OK(EvaluateFromRecipe(answers));
+  const std::vector<Json> one_by_one = Rows(recipe.credit_file());
+  ASSERT_EQ(one_by_one.size(), 2 * rows.size());
+  for (const Json& row : one_by_one) EXPECT_TRUE(row.contains("label"));
+  for (size_t t = 0; t < ids.size(); ++t) {
+    EXPECT_NEAR(one_by_one[7].at("completion").at("credit")[t].get<double>(),
+                answer.at("credit")[t].get<double>(), 1e-5);
+  }
+}
+
+TEST_F(GenerateAndEvaluate, BeamSearchByLikelihoodAndByValue) {
+  const std::string trained = TrainedFolder();
+  GenerateRecipe recipe = Generation();
+  recipe.mutable_model()->set_pretrained(trained);
+  recipe.mutable_generation()->set_max_new_tokens(6);
+  recipe.mutable_beam_search()->set_num_beams(4);
+  recipe.mutable_beam_search()->set_length_penalty(0);
+  recipe.set_num_return_sequences(2);
+  recipe.set_output_file(TemporaryFolder() + "/rows.jsonl");
+  for (const bool by_value : {false, true}) {
+    if (by_value) recipe.mutable_beam_search()->mutable_reference()->set_pretrained(Golden("model"));
+    EXPECT_EQ(Generate(recipe), "");
+    const std::vector<Json> rows = Rows(recipe.output_file());
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_GE(rows[0].at("score"), rows[1].at("score"));
+    if (by_value) {
+      EXPECT_GT(rows[0].at("score"), 0);
+    } else {
+      EXPECT_LT(rows[0].at("score"), 0);
+    }
+  }
+  recipe.clear_output_file();
+  EXPECT_TRUE(absl::StartsWith(Generate(recipe), "--- Q: Hi\n"));
+  recipe.set_num_return_sequences(5);
+  EXPECT_EQ(Generate(recipe), "num_return_sequences: 5 is more than beam_search.num_beams, 4");
+  recipe.mutable_generation()->set_top_p(0.9);
+  EXPECT_EQ(Generate(recipe), "generation.top_p: a beam search has no place for it; leave it out");
 }
 
 // Interrupts as soon as something is written.

@@ -1,6 +1,8 @@
 #include "alignment/generate_recipe.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -12,6 +14,7 @@
 #include "common/data/chat_template.h"
 #include "common/data/read_examples.h"
 #include "common/files/files.h"
+#include "common/nn/beam_search.h"
 #include "common/nn/generation.h"
 #include "common/program/interrupt.h"
 #include "common/status/status_macros.h"
@@ -44,10 +47,11 @@ class Generation {
     PLUMB_RETURN_IF_ERROR(CheckIsPretrained(recipe_.model(), "model"));
     PLUMB_RETURN_IF_ERROR(CheckOutputFile(recipe_.output_file()));
     SetThreads(recipe_.threads());
+    PLUMB_RETURN_IF_ERROR(CheckBeamSearch());
     PLUMB_ASSIGN_OR_RETURN(model_, OpenTextModel(recipe_.model(), recipe_.seed(), /*tokenizer_folder=*/""));
     PLUMB_ASSIGN_OR_RETURN(std::vector<PromptExample> examples, ReadExamples());
     PLUMB_ASSIGN_OR_RETURN(const std::vector<Prompt> prompts, Tokenize(std::move(examples)));
-    return Answer(prompts);
+    return recipe_.has_beam_search() ? AnswerByBeamSearch(prompts) : Answer(prompts);
   }
 
  private:
@@ -108,6 +112,78 @@ class Generation {
     return messages;
   }
 
+  // What samples has no meaning in a search.
+  absl::Status CheckBeamSearch() const {
+    if (!recipe_.has_beam_search()) return absl::OkStatus();
+    const GenerationOptions& options = recipe_.generation();
+    const auto refuse = [](absl::string_view field) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("generation.", field, ": a beam search has no place for it; leave it out"));
+    };
+    if (options.do_sample()) return refuse("do_sample");
+    if (options.has_temperature()) return refuse("temperature");
+    if (options.has_top_k()) return refuse("top_k");
+    if (options.has_top_p()) return refuse("top_p");
+    if (options.repetition_penalty() != 1) return refuse("repetition_penalty");
+    if (options.stop_strings_size() > 0) return refuse("stop_strings");
+    if (options.has_logps()) return refuse("logps");
+    if (recipe_.num_return_sequences() > recipe_.beam_search().num_beams()) {
+      return absl::InvalidArgumentError(absl::StrCat("num_return_sequences: ", recipe_.num_return_sequences(),
+                                                     " is more than beam_search.num_beams, ",
+                                                     recipe_.beam_search().num_beams()));
+    }
+    if (recipe_.beam_search().has_reference()) {
+      return CheckIsPretrained(recipe_.beam_search().reference(), "beam_search.reference");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status AnswerByBeamSearch(const std::vector<Prompt>& prompts) {
+    PLUMB_ASSIGN_OR_RETURN(const GenerationOptions resolved,
+                           ResolveGenerationOptions(recipe_.generation(), model_.model->config()));
+    if (resolved.repetition_penalty() != 1 || resolved.stop_strings_size() > 0) {
+      return absl::InvalidArgumentError(
+          "generation_config.json: repetition_penalty and stop_strings have no place in a beam search: "
+          "take them out of the model's folder");
+    }
+    const BeamSearchConfig& config = recipe_.beam_search();
+    TextModel reference;
+    if (config.has_reference()) {
+      PLUMB_ASSIGN_OR_RETURN(reference,
+                             OpenTextModel(config.reference(), recipe_.seed(), /*tokenizer_folder=*/""));
+    }
+    BeamSearchOptions options;
+    options.num_beams = config.num_beams();
+    options.length_penalty = config.length_penalty();
+    options.max_new_tokens = resolved.max_new_tokens();
+    options.eos_token_ids.assign(resolved.eos_token_id().begin(), resolved.eos_token_id().end());
+    const bool to_file = !recipe_.output_file().empty();
+    std::string rows;
+    for (size_t i = 0; i < prompts.size(); ++i) {
+      const auto found =
+          BeamSearch(*model_.model, reference.model.get(), prompts[i].ids, options, model_.tokenizer.get());
+      if (absl::IsCancelled(found.status())) return Stopped(i, prompts.size());
+      PLUMB_RETURN_IF_ERROR(found.status());
+      const size_t count = std::min<size_t>(recipe_.num_return_sequences(), found->size());
+      for (size_t k = 0; k < count; ++k) {
+        const BeamHypothesis& answer = (*found)[k];
+        if (to_file) {
+          absl::StrAppend(&rows, Row(prompts[i].text, answer.sequence, answer.score), "\n");
+        } else {
+          output_ << "--- " << prompts[i].text << '\n' << answer.sequence.text << '\n' << std::flush;
+        }
+      }
+    }
+    return to_file ? WriteFileAtomically(recipe_.output_file(), rows) : absl::OkStatus();
+  }
+
+  absl::Status Stopped(size_t done, size_t all) const {
+    const std::string& file = recipe_.output_file();
+    return absl::CancelledError(
+        absl::StrCat("stopped after ", done, " of ", all, " prompts",
+                     file.empty() ? "" : absl::StrCat("; ", file, " is not written")));
+  }
+
   absl::Status Answer(const std::vector<Prompt>& prompts) {
     const int64_t answers = recipe_.num_return_sequences();
     const RandomStream random(recipe_.seed(), "generate");
@@ -144,19 +220,19 @@ class Generation {
         Generate(*model_.model, requests, options, model_.tokenizer.get(), callbacks).status();
     if (absl::IsCancelled(status)) {
       if (streamed && written == 0) output_ << '\n';
-      return absl::CancelledError(
-          absl::StrCat("stopped after ", written / answers, " of ", prompts.size(), " prompts",
-                       to_file ? absl::StrCat("; ", recipe_.output_file(), " is not written") : ""));
+      return Stopped(written / answers, prompts.size());
     }
     PLUMB_RETURN_IF_ERROR(status);
     return to_file ? WriteFileAtomically(recipe_.output_file(), rows) : absl::OkStatus();
   }
 
-  static std::string Row(const std::string& prompt, const GeneratedSequence& sequence) {
+  static std::string Row(const std::string& prompt, const GeneratedSequence& sequence,
+                         std::optional<double> score = std::nullopt) {
     using Reason = GeneratedSequence::FinishReason;
     const char* reason = sequence.finish_reason == Reason::kMaxNewTokens ? "length" : "stop";
-    const nlohmann::ordered_json row = {
+    nlohmann::ordered_json row = {
         {"prompt", prompt}, {"completion", sequence.text}, {"finish_reason", reason}};
+    if (score.has_value()) row["score"] = *score;
     return row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
   }
 

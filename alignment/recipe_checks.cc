@@ -10,11 +10,11 @@ absl::Status CheckIsPretrained(const ModelSource& source, const std::string& fie
   return absl::InvalidArgumentError(absl::StrCat(field, ": expected pretrained, a Hugging Face folder"));
 }
 
-absl::Status CheckOutputFile(const std::string& output_file) {
+absl::Status CheckOutputFile(const std::string& output_file, const std::string& field) {
   const size_t slash = output_file.rfind('/');
   if (slash == std::string::npos || FileExists(output_file.substr(0, slash + 1))) return absl::OkStatus();
   return absl::NotFoundError(
-      absl::StrCat("output_file: ", output_file, ": there is no folder ", output_file.substr(0, slash)));
+      absl::StrCat(field, ": ", output_file, ": there is no folder ", output_file.substr(0, slash)));
 }
 
 }  // namespace plumb

@@ -11,8 +11,8 @@ namespace plumb {
 // What a program that asks a model can tell before it begins. `field` ("model") begins the message.
 absl::Status CheckIsPretrained(const ModelSource& source, const std::string& field);
 
-// That there is a folder to write recipe.output_file into; an empty one is not written.
-absl::Status CheckOutputFile(const std::string& output_file);
+// That there is a folder to write the recipe's `field` into; an empty one is not written.
+absl::Status CheckOutputFile(const std::string& output_file, const std::string& field = "output_file");
 
 }  // namespace plumb
 

@@ -132,29 +132,6 @@ absl::Status FillFromFile(const std::string& text, GenerationOptions* options) {
   return fields.status();
 }
 
-absl::Status CheckRequests(absl::Span<const GenerationRequest> requests, const GenerationOptions& options,
-                           const ModelConfig& config) {
-  for (size_t i = 0; i < requests.size(); ++i) {
-    const std::vector<int64_t>& ids = requests[i].prompt_ids;
-    if (ids.empty()) return absl::InvalidArgumentError(absl::StrCat("prompt ", i, " has no tokens"));
-    for (const int64_t id : ids) {
-      if (id < 0 || id >= config.vocab_size) {
-        return absl::InvalidArgumentError(absl::StrCat("prompt ", i, " has token ", id,
-                                                       ", but the model has ", config.vocab_size,
-                                                       ": this tokenizer belongs to another model"));
-      }
-    }
-    const int64_t length = ids.size() + options.max_new_tokens();
-    if (config.family == ModelConfig::Family::kGpt2 && length > config.max_position_embeddings) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("prompt ", i, " has ", ids.size(), " tokens: with max_new_tokens ",
-                       options.max_new_tokens(), " that is more than the model's ",
-                       config.max_position_embeddings, " positions; lower max_new_tokens or cut the prompt"));
-    }
-  }
-  return absl::OkStatus();
-}
-
 // A request that has a place in the batch.
 struct Sequence {
   int64_t index = -1;        // of the request; -1: the place is free
@@ -441,6 +418,29 @@ absl::StatusOr<GenerationOptions> ResolveGenerationOptions(const GenerationOptio
     if (stop.empty()) return absl::InvalidArgumentError("stop_strings: an empty string ends nothing");
   }
   return resolved;
+}
+
+absl::Status CheckRequests(absl::Span<const GenerationRequest> requests, const GenerationOptions& options,
+                           const ModelConfig& config) {
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const std::vector<int64_t>& ids = requests[i].prompt_ids;
+    if (ids.empty()) return absl::InvalidArgumentError(absl::StrCat("prompt ", i, " has no tokens"));
+    for (const int64_t id : ids) {
+      if (id < 0 || id >= config.vocab_size) {
+        return absl::InvalidArgumentError(absl::StrCat("prompt ", i, " has token ", id,
+                                                       ", but the model has ", config.vocab_size,
+                                                       ": this tokenizer belongs to another model"));
+      }
+    }
+    const int64_t length = ids.size() + options.max_new_tokens();
+    if (config.family == ModelConfig::Family::kGpt2 && length > config.max_position_embeddings) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("prompt ", i, " has ", ids.size(), " tokens: with max_new_tokens ",
+                       options.max_new_tokens(), " that is more than the model's ",
+                       config.max_position_embeddings, " positions; lower max_new_tokens or cut the prompt"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<GeneratedSequence>> Generate(CausalLm& model,

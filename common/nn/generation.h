@@ -44,6 +44,11 @@ struct GenerationCallbacks {
 absl::StatusOr<GenerationOptions> ResolveGenerationOptions(const GenerationOptions& options,
                                                            const ModelConfig& config);
 
+// Refuses prompts without tokens, tokens that the model has not, and for GPT-2 more of them (new ones
+// included) than it has positions.
+absl::Status CheckRequests(absl::Span<const GenerationRequest> requests, const GenerationOptions& options,
+                           const ModelConfig& config);
+
 // Continues all prompts, by continuous batching (Orca: Yu et al., OSDI 2022): as many at once as `options`
 // say, and the next as soon as one has ended; its prompt is read in the same pass as the next tokens of the
 // others. Keys and values are paged (common/nn/key_value_cache.h): what a prompt has in common with one that
