@@ -22,6 +22,7 @@
 #include "alignment/mismatched_answers.h"
 #include "alignment/objectives/weighted_objectives.h"
 #include "alignment/on_policy_kl_task.h"
+#include "alignment/on_policy_pairs.h"
 #include "alignment/pair_logps.h"
 #include "alignment/preference_task.h"
 #include "alignment/reference_cache.h"
@@ -77,12 +78,13 @@ absl::Status CheckName(const std::string& field, const std::string& name) {
       absl::StrCat(field, ": '", name, "' cannot be a folder's name: expected letters, digits, - _ and ."));
 }
 
-absl::Status CheckRecipe(const AlignmentRecipe& recipe) {
+absl::Status CheckRecipe(const AlignmentRecipe& recipe, const std::vector<std::string>& fields) {
   PLUMB_RETURN_IF_ERROR(CheckName("name", recipe.name()));
-  static const auto& taken = *new std::set<std::string>{"reference_cache", "tokenizer", "tensorboard"};
+  static const auto& taken =
+      *new std::set<std::string>{"reference_cache", "rollouts", "tokenizer", "tensorboard"};
   std::set<std::string> names;
   for (int i = 0; i < recipe.stage_size(); ++i) {
-    const std::string field = absl::StrCat("stage[", i, "].name");
+    const std::string field = fields[i] + ".name";
     PLUMB_RETURN_IF_ERROR(CheckName(field, recipe.stage(i).name()));
     if (taken.count(recipe.stage(i).name()) > 0 || !names.insert(recipe.stage(i).name()).second) {
       return absl::InvalidArgumentError(
@@ -90,6 +92,51 @@ absl::Status CheckRecipe(const AlignmentRecipe& recipe) {
     }
   }
   return absl::OkStatus();
+}
+
+// Inputs that answers of the policy do not have.
+absl::Status CheckOnPolicyPairs(const OnPolicyPairs& config, const ObjectiveTraits& traits,
+                                const std::string& field) {
+  const auto error = [&](absl::string_view what) {
+    return absl::InvalidArgumentError(absl::StrCat(field, ".on_policy_pairs: ", what));
+  };
+  if (traits.needs_rewards) return error("a reward model gives no answers; leave it out");
+  if (traits.needs_label)
+    return error("an objective of this stage learns from answers with labels, not pairs");
+  if (traits.needs_gold || traits.needs_token_mask) {
+    return error("an objective of this stage looks at what only data has (gold answers, parts of answers)");
+  }
+  if (traits.score_count > 1)
+    return error("answers have one score, an objective of this stage looks at more");
+  if (config.part() > config.parts()) {
+    return error(absl::StrCat("part: ", config.part(), " of ", config.parts(), " is none"));
+  }
+  if (config.num_generations() + (config.with_gold() ? 1 : 0) < 2) {
+    return error("num_generations: one answer alone makes no choice");
+  }
+  return absl::OkStatus();
+}
+
+// Each stage as often as its iterations say; `fields` gets the place of each in the recipe ("stage[0]").
+AlignmentRecipe WithIterations(const AlignmentRecipe& recipe, std::vector<std::string>* fields) {
+  AlignmentRecipe result = recipe;
+  result.clear_stage();
+  for (int i = 0; i < recipe.stage_size(); ++i) {
+    const int64_t iterations = recipe.stage(i).iterations();
+    for (int64_t k = 0; k < iterations; ++k) {
+      fields->push_back(absl::StrCat("stage[", i, "]"));
+      Stage* stage = result.add_stage();
+      *stage = recipe.stage(i);
+      if (iterations == 1) continue;
+      stage->clear_iterations();
+      stage->set_name(absl::StrCat(recipe.stage(i).name(), "-", k + 1));
+      if (!stage->has_on_policy_pairs()) continue;
+      OnPolicyPairs& pairs = *stage->mutable_on_policy_pairs();
+      if (pairs.part() > pairs.parts()) continue;  // is refused
+      pairs.set_part((pairs.part() - 1 + k) % pairs.parts() + 1);
+    }
+  }
+  return result;
 }
 
 std::string ProcessorName() {
@@ -161,22 +208,21 @@ int64_t ExamplesPerStep(const TrainingOptions& training) {
 class Run {
  public:
   Run(const AlignmentRecipe& recipe, const std::string& resume)
-      : recipe_(recipe), resume_(resume), folder_(OutputFolder(recipe)) {}
+      : recipe_(WithIterations(recipe, &fields_)), resume_(resume), folder_(OutputFolder(recipe)) {}
 
   absl::Status Train();
 
  private:
   // What a stage is made of, in the order in which it comes about.
   struct StageRun {
-    StageRun(const Stage& stage, int index, const std::string& output)
-        : stage(stage),
-          field(absl::StrCat("stage[", index, "]")),
-          folder(absl::StrCat(output, "/", stage.name())) {}
+    StageRun(const Stage& stage, const std::string& field, const std::string& output)
+        : stage(stage), field(field), folder(absl::StrCat(output, "/", stage.name())) {}
 
     const Stage& stage;
     std::string field;   // "stage[0]"
     std::string folder;  // OUTPUT/NAME
     std::optional<WeightedObjectives> objectives;
+    ObjectiveTraits data_traits;  // what is read of the data
     DataConfig data_config;
     EvalOptions eval;
     PreferenceData data;
@@ -189,6 +235,8 @@ class Run {
   absl::Status CheckCheckpoints() const;
   absl::Status RemoveStagesFrom(size_t index) const;
   absl::Status TrainStage(int index);
+  absl::Status SampleStageData(StageRun* run);
+  absl::StatusOr<std::vector<WeightedReward>> LoadRewards(const StageRun& run);
   absl::Status MakeTask(StageRun* run);
   static absl::Status CheckPrompts(const StageRun& run);
   absl::StatusOr<PreferenceReference> MakeReference(const StageRun& run);
@@ -203,7 +251,8 @@ class Run {
   absl::Status PrintComparison(const StageRun& run);
   void Say(const std::string& line) const { std::fprintf(stderr, "%s\n", line.c_str()); }
 
-  const AlignmentRecipe& recipe_;
+  std::vector<std::string> fields_;  // where each stage stands in the recipe as it was given
+  const AlignmentRecipe recipe_;
   const std::string resume_;
   const std::string folder_;
   std::vector<StageRun> stages_;
@@ -213,7 +262,7 @@ class Run {
 };
 
 absl::Status Run::Train() {
-  PLUMB_RETURN_IF_ERROR(CheckRecipe(recipe_));
+  PLUMB_RETURN_IF_ERROR(CheckRecipe(recipe_, fields_));
   PLUMB_RETURN_IF_ERROR(PrepareStages());
   SetThreads(recipe_.threads());
   PLUMB_RETURN_IF_ERROR(MakeFolders(folder_));
@@ -251,7 +300,7 @@ absl::Status Run::WriteRunFiles() {
 absl::Status Run::PrepareStages() {
   for (int i = 0; i < recipe_.stage_size(); ++i) {
     const Stage& stage = recipe_.stage(i);
-    StageRun run(stage, i, folder_);
+    StageRun run(stage, fields_[i], folder_);
     absl::StatusOr<WeightedObjectives> objectives = WeightedObjectives::Create(stage.objective());
     if (!objectives.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(run.field, ".", objectives.status().message()));
@@ -282,9 +331,14 @@ absl::Status Run::PrepareStages() {
       return absl::InvalidArgumentError(
           absl::StrCat(run.field, ".on_policy_kl: a reward model gives no answers; leave it out"));
     }
+    run.data_traits = traits;
+    if (stage.has_on_policy_pairs()) {
+      PLUMB_RETURN_IF_ERROR(CheckOnPolicyPairs(stage.on_policy_pairs(), traits, run.field));
+      run.data_traits.needs_rejected = run.data_traits.needs_scores = false;
+    }
     run.data_config = recipe_.data();
     MergeOver(stage.data(), &run.data_config);
-    PLUMB_RETURN_IF_ERROR(CheckDataConfig(run.data_config, traits, run.field));
+    PLUMB_RETURN_IF_ERROR(CheckDataConfig(run.data_config, run.data_traits, run.field));
     run.eval = recipe_.eval();
     MergeOver(stage.eval(), &run.eval);
     stages_.push_back(std::move(run));
@@ -297,8 +351,8 @@ absl::Status Run::CheckHeldOut() const {
   for (size_t i = 0; i < stages_.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
       const DataConfig &a = stages_[j].data_config, &b = stages_[i].data_config;
-      const RecordSource& files = StageSource(b, stages_[i].objectives->traits());
-      const RecordSource& others = StageSource(a, stages_[j].objectives->traits());
+      const RecordSource& files = StageSource(b, stages_[i].data_traits);
+      const RecordSource& others = StageSource(a, stages_[j].data_traits);
       if (!std::equal(files.path().begin(), files.path().end(), others.path().begin(), others.path().end())) {
         continue;
       }
@@ -349,8 +403,9 @@ absl::Status Run::TrainStage(int index) {
   const Stage& stage = run.stage;
   PLUMB_RETURN_IF_ERROR(CheckMaxLength(run.data_config, policy_.model->config(), run.field));
   StageDataCounts counts;
-  PLUMB_ASSIGN_OR_RETURN(run.data, LoadStageData(run.data_config, run.objectives->traits(),
-                                                 *policy_.tokenizer, recipe_.seed(), run.field, &counts));
+  PLUMB_ASSIGN_OR_RETURN(run.data, LoadStageData(run.data_config, run.data_traits, *policy_.tokenizer,
+                                                 recipe_.seed(), run.field, &counts));
+  if (stage.has_on_policy_pairs()) PLUMB_RETURN_IF_ERROR(SampleStageData(&run));
   if (run.objectives->traits().baseline == Baseline::kMismatchedKl) {
     for (auto* part : {&run.data.train, &run.data.eval}) {
       AddMismatchedAnswers(ExamplesPerStep(stage.training()), run.data_config.max_length(), part);
@@ -398,6 +453,86 @@ absl::Status Run::TrainStage(int index) {
   run.reward_model.reset();
   run.data = PreferenceData();
   return PrintComparison(run);
+}
+
+absl::StatusOr<std::vector<WeightedReward>> Run::LoadRewards(const StageRun& run) {
+  std::vector<WeightedReward> rewards;
+  for (int i = 0; i < run.stage.on_policy_pairs().reward_size(); ++i) {
+    const AnswerReward& config = run.stage.on_policy_pairs().reward(i);
+    std::string folder = ResolveUserFile(config.reward_model());
+    for (const StageRun& earlier : stages_) {
+      if (&earlier == &run) break;
+      if (earlier.stage.name() == config.reward_model() && earlier.objectives->traits().needs_rewards) {
+        folder = earlier.folder + "/model";
+      }
+    }
+    PLUMB_ASSIGN_OR_RETURN(RewardModel model, LoadRewardModel(folder));
+    if (model.body->config().vocab_size != policy_.model->config().vocab_size) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          run.field, ".on_policy_pairs.reward[", i, "].reward_model: its vocabulary has ",
+          model.body->config().vocab_size, " tokens, the policy's ", policy_.model->config().vocab_size));
+    }
+    rewards.push_back({std::move(model), config.weight()});
+  }
+  return rewards;
+}
+
+// Puts pairs of the policy's own answers in the place of the data's. A run that goes on finds them as they
+// were.
+absl::Status Run::SampleStageData(StageRun* run) {
+  const OnPolicyPairs& config = run->stage.on_policy_pairs();
+  PLUMB_RETURN_IF_ERROR(CheckPrompts(*run));
+  const auto prompts = static_cast<int64_t>(run->data.train.size());
+  const std::vector<int64_t> own =
+      PromptsOfPart(prompts, config.part(), config.parts(), RandomStream(recipe_.seed(), "parts of prompts"));
+  std::vector<TokenizedPreference> part;
+  for (const int64_t i : own) part.push_back(std::move(run->data.train[i]));
+  run->data.train = std::move(part);
+  PLUMB_ASSIGN_OR_RETURN(std::vector<WeightedReward> rewards, LoadRewards(*run));
+  const bool with_rejected = run->objectives->traits().needs_rejected;
+
+  ContentHash hash;
+  hash.Add(absl::StrCat("on-policy pairs 1 ", recipe_.seed(), " ", run->stage.name(), " ", with_rejected, " ",
+                        run->data_config.max_length(), " ", PrintResolved(config)));
+  hash.Add(ModelHash(policy_));
+  for (WeightedReward& reward : rewards) {
+    reward.model.VisitParameters([&](const std::string&, at::Tensor& weight) { hash.Add(weight); });
+  }
+  for (const auto* examples : {&run->data.train, &run->data.eval}) {
+    for (const TokenizedPreference& example : *examples) {
+      hash.Add(example.prompt_ids);
+      hash.Add(example.chosen_ids);
+    }
+  }
+  PLUMB_RETURN_IF_ERROR(MakeFolders(folder_ + "/rollouts"));
+  const RandomStream random = RandomStream(recipe_.seed(), "on-policy pairs").Child(run->stage.name());
+  for (const bool held_out : {false, true}) {
+    std::vector<TokenizedPreference>& examples = held_out ? run->data.eval : run->data.train;
+    if (examples.empty()) continue;
+    const std::string path =
+        absl::StrCat(folder_, "/rollouts/", hash.Hex(), held_out ? ".eval.jsonl" : ".train.jsonl");
+    if (const auto text = ReadFile(path); text.ok()) {
+      if (auto known = ReadSampledPairs(*text); known.ok()) {
+        examples = *std::move(known);
+        continue;
+      }
+    }
+    OnPolicyCounts sampled;
+    const absl::Status status = MakeOnPolicyPairs(
+        config, policy_, absl::MakeSpan(rewards), with_rejected, run->data_config.max_length(),
+        random.Child(held_out ? "eval" : "train"), &examples, &sampled);
+    if (!status.ok()) {
+      return absl::Status(status.code(), absl::StrCat(run->stage.name(), ": ", status.message()));
+    }
+    Say(absl::StrCat(run->stage.name(), ": ", sampled.pairs, with_rejected ? " pairs of " : " of ",
+                     sampled.answers, " answers to ", sampled.prompts,
+                     held_out ? " held-out prompts" : " prompts"));
+    PLUMB_RETURN_IF_ERROR(WriteFileAtomically(path, WriteSampledPairs(examples)));
+  }
+  if (!run->data.train.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      run->field, ".on_policy_pairs: no two answers to a prompt have win rates more than min_margin (",
+      config.min_margin(), ") apart; lower it, or sample more answers"));
 }
 
 absl::Status Run::CheckSameData(const StageRun& run) {

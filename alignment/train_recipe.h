@@ -13,6 +13,7 @@ namespace plumb {
 //                       see common/report/run_folder.h
 //   tokenizer/          when the recipe trains one
 //   reference_cache/    reference log-probabilities, by hash of model and data
+//   rollouts/           pairs of the policy's own answers, by hash of model, prompts and what ranks them
 //   STAGE/checkpoint-N  see common/train/checkpoint.h
 //   STAGE/model/        the stage's result, for transformers or PEFT
 // `resume`: "auto" goes on where an earlier run of the same recipe stopped, "never" trains from the start.

@@ -125,6 +125,62 @@ TEST_F(TrainRecipeTest, DivergenceOnThePolicysOwnAnswers) {
   EXPECT_THAT(TrainRecipe(reward, "never").message(), HasSubstr("stage[0].on_policy_kl: a reward model"));
 }
 
+// A reward model, and two iterations on pairs of the policy's own answers as it ranks them.
+TEST_F(TrainRecipeTest, IterationsOnThePolicysOwnPairs) {
+  AlignmentRecipe recipe = Recipe("reward {}", "preference", Pairs());
+  recipe.mutable_stage(0)->set_name("judge");
+  Stage* dno = recipe.add_stage();
+  *dno = recipe.stage(0);
+  dno->set_name("dno");
+  dno->mutable_objective(0)->mutable_dpo();
+  dno->set_iterations(2);
+  OnPolicyPairs* pairs = dno->mutable_on_policy_pairs();
+  pairs->add_reward()->set_reward_model("judge");
+  pairs->set_num_generations(3);
+  pairs->set_max_new_tokens(6);
+  pairs->set_temperature(1);
+  pairs->set_min_margin(0);
+  pairs->set_parts(2);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const auto rollouts = ExpandGlob(folder_ + "/run/rollouts/*.jsonl");
+  PLUMB_ASSERT_OK(rollouts);
+  EXPECT_EQ(rollouts->size(), 4u);  // of two iterations the learnt and the held-out pairs
+  const std::vector<Json> steps = Steps();
+  ASSERT_EQ(steps.size(), 12u);
+  for (const int i : {4, 8}) {
+    // Each iteration's reference is the policy as it begins.
+    EXPECT_NEAR(steps[i].at("loss"), 0.6931, 1e-3);
+    EXPECT_LT(steps[i + 1].at("loss"), steps[i].at("loss"));
+  }
+  EXPECT_TRUE(FileExists(folder_ + "/run/dno-1/model/model.safetensors"));
+  const std::string weights = ReadFile(folder_ + "/run/dno-2/model/model.safetensors").value_or("");
+  // A run that goes on finds all as it was; so does one that lost the sampled pairs and the last stage.
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "auto"));
+  PLUMB_ASSERT_OK(RemoveFolder(folder_ + "/run/rollouts"));
+  PLUMB_ASSERT_OK(RemoveFolder(folder_ + "/run/dno-2"));
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "auto"));
+  EXPECT_EQ(ReadFile(folder_ + "/run/dno-2/model/model.safetensors").value_or(""), weights);
+
+  dno = recipe.mutable_stage(1);
+  dno->mutable_objective(0)->mutable_sft();  // rejection sampling fine-tuning
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  dno->mutable_objective(0)->mutable_contrastive_policy_gradient();  // its scores are the rewards
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+
+  dno->mutable_on_policy_pairs()->set_part(3);
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(),
+              HasSubstr("stage[1].on_policy_pairs: part: 3 of 2 is none"));
+  dno->mutable_on_policy_pairs()->clear_part();
+  dno->mutable_objective(0)->mutable_tpo();
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(), HasSubstr("looks at what only data has"));
+  dno->mutable_objective(0)->mutable_dpo();
+  dno->mutable_on_policy_pairs()->set_min_margin(0.999);
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(), HasSubstr("no two answers to a prompt"));
+  dno->mutable_on_policy_pairs()->set_num_generations(1);
+  dno->mutable_on_policy_pairs()->set_with_gold(false);
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(), HasSubstr("one answer alone makes no choice"));
+}
+
 TEST_F(TrainRecipeTest, MasksComeFromTheData) {
   std::vector<Json> rows = Pairs();
   EXPECT_THAT(TrainRecipe(Recipe("mask_dpo {}", "preference", rows), "never").message(),
