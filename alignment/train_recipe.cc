@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "alignment/accelerated.h"
 #include "alignment/content_hash.h"
 #include "alignment/mismatched_answers.h"
 #include "alignment/objectives/weighted_objectives.h"
@@ -127,6 +128,9 @@ AlignmentRecipe WithIterations(const AlignmentRecipe& recipe, std::vector<std::s
       fields->push_back(absl::StrCat("stage[", i, "]"));
       Stage* stage = result.add_stage();
       *stage = recipe.stage(i);
+      if (k + 1 == iterations && stage->has_accelerated() && !stage->accelerated().extrapolate_last()) {
+        stage->mutable_accelerated()->set_alpha(0);
+      }
       if (iterations == 1) continue;
       stage->clear_iterations();
       stage->set_name(absl::StrCat(recipe.stage(i).name(), "-", k + 1));
@@ -257,6 +261,7 @@ class Run {
   const std::string folder_;
   std::vector<StageRun> stages_;
   TextModel policy_;
+  AcceleratedIterates iterates_;
   Facts facts_;
   int64_t metrics_position_ = 0;
 };
@@ -335,6 +340,16 @@ absl::Status Run::PrepareStages() {
     if (stage.has_on_policy_pairs()) {
       PLUMB_RETURN_IF_ERROR(CheckOnPolicyPairs(stage.on_policy_pairs(), traits, run.field));
       run.data_traits.needs_rejected = run.data_traits.needs_scores = false;
+    }
+    if (stage.has_accelerated() && (recipe_.model().has_lora() || recipe_.model().has_adapter())) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(run.field,
+                       ".accelerated: goes on in the weights themselves, which an adapter's product is not; "
+                       "leave out the adapter of the model"));
+    }
+    if (stage.has_accelerated() && traits.needs_rewards) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(run.field, ".accelerated: a reward model is no iterate of the policy; leave it out"));
     }
     run.data_config = recipe_.data();
     MergeOver(stage.data(), &run.data_config);
@@ -416,8 +431,13 @@ absl::Status Run::TrainStage(int index) {
   facts_.push_back({absl::StrCat("data of ", stage.name()), counts_text});
 
   PLUMB_RETURN_IF_ERROR(MakeTask(&run));
-  PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer,
-                         MakeOptimizer(stage.optimizer(), run.task->TrainableParameters()));
+  const std::vector<NamedParameter> parameters = run.task->TrainableParameters();
+  PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer, MakeOptimizer(stage.optimizer(), parameters));
+  if (stage.has_accelerated()) {
+    iterates_.Start(parameters);
+  } else {
+    iterates_.Clear();
+  }
   PLUMB_ASSIGN_OR_RETURN(const std::unique_ptr<StageMetrics> metrics,
                          StageMetrics::Open(folder_, stage.name()));
   const AlignmentRecipe decisive = UpToStage(recipe_, index);
@@ -443,6 +463,7 @@ absl::Status Run::TrainStage(int index) {
       const TrainResult result,
       plumb::Train(run.task.get(), optimizer.get(), stage.schedule(), stage.training(), run.eval, context));
   metrics_position_ = result.metrics_position;
+  if (stage.has_accelerated()) iterates_.Extrapolate(stage.accelerated().alpha(), parameters);
 
   const std::string model_folder = run.folder + "/model";
   PLUMB_RETURN_IF_ERROR(WriteFolderAtomically(

@@ -1,5 +1,6 @@
 #include "alignment/train_recipe.h"
 
+#include <ATen/TensorOperators.h>
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 
@@ -11,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/files/files.h"
+#include "common/tensor/safetensors.h"
 #include "common/testing/testing.h"
 
 namespace plumb {
@@ -179,6 +181,46 @@ TEST_F(TrainRecipeTest, IterationsOnThePolicysOwnPairs) {
   dno->mutable_on_policy_pairs()->set_num_generations(1);
   dno->mutable_on_policy_pairs()->set_with_gold(false);
   EXPECT_THAT(TrainRecipe(recipe, "never").message(), HasSubstr("one answer alone makes no choice"));
+}
+
+TEST_F(TrainRecipeTest, AcceleratedIterationsGoOnFromExtrapolatedWeights) {
+  AlignmentRecipe recipe = Recipe("dpo {}", "preference", Pairs());
+  Stage* stage = recipe.mutable_stage(0);
+  stage->set_iterations(2);
+  const auto weights = [&](const std::string& path) {
+    const auto file = Safetensors::Open(folder_ + "/run/" + path + ".safetensors");
+    PLUMB_EXPECT_OK(file);
+    return file->Get("model.norm.weight").value().clone();
+  };
+  stage->mutable_accelerated()->set_alpha(0);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const at::Tensor plain = weights("stage-2/model/model");
+  stage->clear_accelerated();
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  EXPECT_TRUE(weights("stage-2/model/model").equal(plain));
+
+  stage->mutable_accelerated()->set_alpha(0.5);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const auto start = Safetensors::Open(Golden("trl_dpo/model/model.safetensors"));
+  PLUMB_ASSERT_OK(start);
+  const at::Tensor zero = start->Get("model.norm.weight").value();
+  const at::Tensor one = weights("stage-1/checkpoint-4/parameters");
+  const at::Tensor two = weights("stage-2/checkpoint-4/parameters");
+  EXPECT_TRUE(weights("stage-1/model/model").allclose(one + 0.5 * (one - zero), 1e-6, 1e-7));
+  EXPECT_TRUE(weights("stage-2/model/model").allclose(two + 0.5 * (two - one), 1e-6, 1e-7));
+  EXPECT_FALSE(two.allclose(plain, 1e-6, 1e-7));
+  // A run that goes on finds the same iterates.
+  const at::Tensor last = weights("stage-2/model/model");
+  PLUMB_ASSERT_OK(RemoveFolder(folder_ + "/run/stage-2"));
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "auto"));
+  EXPECT_TRUE(weights("stage-2/model/model").equal(last));
+  stage->mutable_accelerated()->set_extrapolate_last(false);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  EXPECT_TRUE(weights("stage-2/model/model").equal(two));
+
+  recipe.mutable_model()->mutable_lora()->add_target_modules("q_proj");
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(),
+              HasSubstr("stage[0].accelerated: goes on in the weights"));
 }
 
 TEST_F(TrainRecipeTest, MasksComeFromTheData) {
