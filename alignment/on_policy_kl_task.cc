@@ -56,7 +56,7 @@ absl::Status OnPolicyKlTask::AccumulateGradients(const TrainStep& step, absl::Sp
                                                  MetricSums* metrics) {
   // The offline part's gradients do not change what the policy says within a step.
   if (sampled_step_ != step.index) PLUMB_RETURN_IF_ERROR(Sample(step));
-  PLUMB_RETURN_IF_ERROR(offline_->AccumulateGradients(step, micro_batch, metrics));
+  PLUMB_RETURN_IF_ERROR(DelegatingTask::AccumulateGradients(step, micro_batch, metrics));
   std::vector<TokenizedPreference> rows;
   for (const int64_t example : micro_batch) {
     for (const std::vector<int64_t>& answer : answers_.at(example)) {

@@ -12,7 +12,7 @@
 #include "alignment/preference_data.h"
 #include "alignment/recipe.pb.h"
 #include "alignment/text_model.h"
-#include "common/train/task.h"
+#include "common/train/delegating_task.h"
 
 namespace plumb {
 
@@ -44,32 +44,25 @@ at::Tensor OnPolicyKlSurrogate(const at::Tensor& logps, const at::Tensor& refere
 // max_new_tokens cuts counts as far as it goes. Metrics: `kl`, the mean log-ratio of the sampled answers, in
 // nats; `completions/mean_length`, in tokens; `loss` has weight times `kl` in it. Evaluation is the offline
 // task's.
-class OnPolicyKlTask : public TrainTask {
+class OnPolicyKlTask : public DelegatingTask {
  public:
   // `policy` and `data` are those of `offline`; they must outlive this. Every example has a prompt.
   OnPolicyKlTask(std::unique_ptr<TrainTask> offline, TextModel* policy, std::shared_ptr<CausalLm> reference,
                  const PreferenceData* data, const OnPolicyKl& config, bool gradient_checkpointing)
-      : offline_(std::move(offline)),
+      : DelegatingTask(std::move(offline)),
         policy_(*policy),
         reference_(std::move(reference)),
         data_(*data),
         config_(config),
         gradient_checkpointing_(gradient_checkpointing) {}
 
-  int64_t TrainExampleCount() const override { return offline_->TrainExampleCount(); }
-  int64_t ExampleTokens(int64_t index) const override { return offline_->ExampleTokens(index); }
   absl::Status AccumulateGradients(const TrainStep& step, absl::Span<const int64_t> micro_batch,
                                    MetricSums* metrics) override;
-  absl::StatusOr<MetricSums> Evaluate(int64_t batch_size) override { return offline_->Evaluate(batch_size); }
-  std::vector<NamedParameter> TrainableParameters() override { return offline_->TrainableParameters(); }
-  std::vector<NamedParameter> State() override { return offline_->State(); }
-  absl::Status SaveModel(const std::string& folder) override { return offline_->SaveModel(folder); }
 
  private:
   // Answers to the prompts of a whole step, by the policy as the step begins.
   absl::Status Sample(const TrainStep& step);
 
-  std::unique_ptr<TrainTask> offline_;
   TextModel& policy_;
   std::shared_ptr<CausalLm> reference_;
   const PreferenceData& data_;

@@ -25,6 +25,7 @@
 #include "alignment/on_policy_kl_task.h"
 #include "alignment/on_policy_pairs.h"
 #include "alignment/pair_logps.h"
+#include "alignment/preference_degree_task.h"
 #include "alignment/preference_task.h"
 #include "alignment/reference_cache.h"
 #include "alignment/reward_task.h"
@@ -347,6 +348,10 @@ absl::Status Run::PrepareStages() {
                        ".accelerated: goes on in the weights themselves, which an adapter's product is not; "
                        "leave out the adapter of the model"));
     }
+    if (stage.has_preference_degree() && traits.needs_rewards) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(run.field, ".preference_degree: goes beside objectives on a policy; leave it out"));
+    }
     if (stage.has_accelerated() && traits.needs_rewards) {
       return absl::InvalidArgumentError(
           absl::StrCat(run.field, ".accelerated: a reward model is no iterate of the policy; leave it out"));
@@ -431,10 +436,10 @@ absl::Status Run::TrainStage(int index) {
   facts_.push_back({absl::StrCat("data of ", stage.name()), counts_text});
 
   PLUMB_RETURN_IF_ERROR(MakeTask(&run));
-  const std::vector<NamedParameter> parameters = run.task->TrainableParameters();
-  PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer, MakeOptimizer(stage.optimizer(), parameters));
+  PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer,
+                         MakeOptimizer(stage.optimizer(), run.task->TrainableParameters()));
   if (stage.has_accelerated()) {
-    iterates_.Start(parameters);
+    iterates_.Start(TrainedParameters(policy_));
   } else {
     iterates_.Clear();
   }
@@ -463,7 +468,7 @@ absl::Status Run::TrainStage(int index) {
       const TrainResult result,
       plumb::Train(run.task.get(), optimizer.get(), stage.schedule(), stage.training(), run.eval, context));
   metrics_position_ = result.metrics_position;
-  if (stage.has_accelerated()) iterates_.Extrapolate(stage.accelerated().alpha(), parameters);
+  if (stage.has_accelerated()) iterates_.Extrapolate(stage.accelerated().alpha(), TrainedParameters(policy_));
 
   const std::string model_folder = run.folder + "/model";
   PLUMB_RETURN_IF_ERROR(WriteFolderAtomically(
@@ -581,6 +586,11 @@ absl::Status Run::MakeTask(StageRun* run) {
     } else {
       run->task = std::make_unique<PreferenceTask>(&policy_, &run->data, &*run->objectives,
                                                    std::move(reference), checkpointing);
+    }
+    if (stage.has_preference_degree()) {
+      run->task = std::make_unique<PreferenceDegreeTask>(
+          std::move(run->task), &policy_, &run->data, stage.preference_degree(),
+          RandomStream(recipe_.seed(), "preference degree").Child(stage.name()), checkpointing);
     }
     if (!stage.has_on_policy_kl()) return absl::OkStatus();
     PLUMB_RETURN_IF_ERROR(CheckPrompts(*run));

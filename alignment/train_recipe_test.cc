@@ -223,6 +223,43 @@ TEST_F(TrainRecipeTest, AcceleratedIterationsGoOnFromExtrapolatedWeights) {
               HasSubstr("stage[0].accelerated: goes on in the weights"));
 }
 
+TEST_F(TrainRecipeTest, TellsTheDegreeOfAnswersBesideThePreference) {
+  std::vector<Json> rows = Pairs();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i]["chosen"] = absl::StrCat(" The red house number ", i, " is on the long street, and a small dog.");
+  }
+  AlignmentRecipe recipe = Recipe("dpo {}", "preference", rows);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::vector<Json> alone = Steps();
+  recipe.mutable_stage(0)->mutable_preference_degree()->set_gamma(0.5);
+  recipe.mutable_stage(0)->mutable_training()->set_max_steps(12);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::vector<Json> both = Steps();
+  ASSERT_EQ(both.size(), 12u);
+  const double degree = both[0].at("preference_degree/loss");
+  EXPECT_NEAR(degree, 1.0986, 0.05);  // of three classes, by a head that knows nothing
+  EXPECT_NEAR(both[0].at("loss").get<double>(), alone[0].at("loss").get<double>() + 0.5 * degree, 1e-5);
+  EXPECT_LT(both[11].at("preference_degree/loss"), 0.9 * degree);
+  EXPECT_GT(both[11].at("preference_degree/accuracies"), 0.5);
+  // The head is no part of the model; a run that goes on has it from the checkpoint.
+  const auto model = Safetensors::Open(folder_ + "/run/stage/model/model.safetensors");
+  PLUMB_ASSERT_OK(model);
+  EXPECT_FALSE(model->Contains("preference_degree.weight"));
+  const auto checkpoint = Safetensors::Open(folder_ + "/run/stage/checkpoint-12/parameters.safetensors");
+  PLUMB_ASSERT_OK(checkpoint);
+  EXPECT_TRUE(checkpoint->Contains("preference_degree.weight"));
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "auto"));
+  // Micro-batches change no result.
+  recipe.mutable_stage(0)->mutable_training()->set_max_tokens_per_micro_batch(60);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  EXPECT_NEAR(Steps()[11].at("loss"), both[11].at("loss"), 1e-3);
+  // Beside the divergence on own answers too.
+  recipe.mutable_stage(0)->mutable_on_policy_kl()->set_max_new_tokens(4);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  EXPECT_TRUE(Steps()[11].contains("kl"));
+  EXPECT_TRUE(Steps()[11].contains("preference_degree/loss"));
+}
+
 TEST_F(TrainRecipeTest, MasksComeFromTheData) {
   std::vector<Json> rows = Pairs();
   EXPECT_THAT(TrainRecipe(Recipe("mask_dpo {}", "preference", rows), "never").message(),
