@@ -42,7 +42,8 @@ void DropRepeated(std::vector<std::vector<int64_t>>* answers) {
 
 absl::StatusOr<std::vector<double>> AnswerRewards(absl::Span<WeightedReward> rewards,
                                                   const std::vector<int64_t>& prompt_ids,
-                                                  absl::Span<const std::vector<int64_t>> answers) {
+                                                  absl::Span<const std::vector<int64_t>> answers,
+                                                  absl::Span<const double> direction) {
   const at::NoGradGuard no_grad;
   std::vector<TokenizedPreference> rows(answers.size());
   Pairs pairs;
@@ -53,11 +54,13 @@ absl::StatusOr<std::vector<double>> AnswerRewards(absl::Span<WeightedReward> rew
   }
   const PairBatch batch = PackPairs(pairs, /*with_rejected=*/false);
   std::vector<double> sums(answers.size(), 0);
-  for (WeightedReward& reward : rewards) {
+  for (size_t k = 0; k < rewards.size(); ++k) {
+    WeightedReward& reward = rewards[k];
+    const double weight = direction.empty() ? reward.weight : reward.weight * direction[k];
     const at::Tensor hidden = reward.model.body->Hidden(batch.tokens).index_select(0, batch.chosen_last);
     const at::Tensor values = reward.model.Rewards(hidden).to(at::kDouble).contiguous();
     for (size_t i = 0; i < sums.size(); ++i) {
-      sums[i] += reward.weight * values.const_data_ptr<double>()[i];
+      sums[i] += weight * values.const_data_ptr<double>()[i];
       if (!std::isfinite(sums[i])) return absl::InvalidArgumentError("a reward model gave no finite reward");
     }
   }
@@ -133,7 +136,11 @@ absl::Status MakeOnPolicyPairs(const OnPolicyPairs& config, TextModel& policy,
       }
       if (config.with_gold()) answers.push_back(example.chosen_ids);
       DropRepeated(&answers);
-      PLUMB_ASSIGN_OR_RETURN(std::vector<double> values, AnswerRewards(rewards, example.prompt_ids, answers));
+      // Reward models know nothing of directions.
+      const std::vector<int64_t>& judged =
+          example.reward_direction.empty() ? example.prompt_ids : example.undirected_prompt_ids;
+      PLUMB_ASSIGN_OR_RETURN(std::vector<double> values,
+                             AnswerRewards(rewards, judged, answers, example.reward_direction));
       for (size_t k = 0; k < answers.size(); ++k) {
         if (ends.count(answers[k].back()) == 0) values[k] -= config.missing_eos_penalty();
       }

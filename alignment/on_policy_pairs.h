@@ -34,10 +34,12 @@ struct WeightedReward {
   double weight = 1;
 };
 
-// R of each answer to one prompt: the rewards' weighted sum at its last token.
+// R of each answer to one prompt: the rewards' weighted sum at its last token; each weight times the
+// direction's component, if there is a direction.
 absl::StatusOr<std::vector<double>> AnswerRewards(absl::Span<WeightedReward> rewards,
                                                   const std::vector<int64_t>& prompt_ids,
-                                                  absl::Span<const std::vector<int64_t>> answers);
+                                                  absl::Span<const std::vector<int64_t>> answers,
+                                                  absl::Span<const double> direction = {});
 
 // For each answer the mean over all others of sigmoid(R(y) - R(other)); 0.5 for a single one.
 std::vector<double> WinRates(absl::Span<const double> rewards);
@@ -56,7 +58,8 @@ struct OnPolicyCounts {
 };
 
 // Replaces `examples`, whose chosen answers are the data's own, by pairs of answers (with_rejected) or by the
-// best answer to each prompt. Their scores are their rewards. Answer k to example i depends on `random`, the
+// best answer to each prompt; by the direction that an example's prompt asks for, if it does (reward models
+// see the prompt without it). Their scores are their rewards. Answer k to example i depends on `random`, the
 // policy and the prompt. Answers are cut to `max_length` tokens with their prompt; those without an
 // end-of-sequence token pay missing_eos_penalty. Every example has a prompt.
 absl::Status MakeOnPolicyPairs(const OnPolicyPairs& config, TextModel& policy,

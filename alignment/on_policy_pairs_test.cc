@@ -133,6 +133,41 @@ TEST_F(OnPolicyPairsTest, PairsAreOfAnswersByTheirRewards) {
   EXPECT_FALSE(ReadSampledPairs("{\"prom").ok());
 }
 
+TEST_F(OnPolicyPairsTest, APromptsDirectionWeighsTheRewards) {
+  const Ids prompt = {40, 50, 60};
+  const std::vector<Ids> answers = {{70, 80}, {90}};
+  const auto all = AnswerRewards(absl::MakeSpan(rewards_), prompt, answers, {0.6, -0.8});
+  PLUMB_ASSERT_OK(all);
+  for (size_t i = 0; i < 2; ++i) {
+    double expected = 0;
+    for (const size_t k : {0, 1}) {
+      const auto one = AnswerRewards(absl::MakeSpan(&rewards_[k], 1), prompt, answers);
+      PLUMB_ASSERT_OK(one);
+      expected += (k == 0 ? 0.6 : -0.8) * (*one)[i];
+    }
+    EXPECT_NEAR((*all)[i], expected, 1e-9);
+  }
+  std::vector<TokenizedPreference> first = Examples(), second = Examples();
+  for (TokenizedPreference& example : first) example.reward_direction = {1, 0};
+  for (TokenizedPreference& example : second) example.reward_direction = {-1, 0};
+  const Ids undirected = {30, 31};
+  for (auto* examples : {&first, &second}) {
+    for (TokenizedPreference& example : *examples) example.undirected_prompt_ids = undirected;
+  }
+  config_.set_selection(OnPolicyPairs::BEST_AND_WORST);
+  PLUMB_ASSERT_OK(Make(true, &first));
+  PLUMB_ASSERT_OK(Make(true, &second));
+  ASSERT_EQ(first.size(), 3u);
+  ASSERT_EQ(second.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    const auto reward = AnswerRewards(absl::MakeSpan(rewards_), undirected, {first[i].chosen_ids}, {1, 0});
+    PLUMB_ASSERT_OK(reward);
+    EXPECT_NEAR(first[i].score_chosen[0], (*reward)[0], 1e-4);
+    EXPECT_EQ(first[i].chosen_ids, second[i].rejected_ids);
+    EXPECT_EQ(first[i].rejected_ids, second[i].chosen_ids);
+  }
+}
+
 TEST_F(OnPolicyPairsTest, TheBestAnswerIsKept) {
   config_.set_selection(OnPolicyPairs::BEST_AND_WORST);
   std::vector<TokenizedPreference> pairs = Examples(), best = Examples();

@@ -24,6 +24,10 @@ at::Tensor RewardTask::Loss(const Pairs& pairs, double step_examples, const Forw
   inputs.rewards_chosen = rewards.narrow(0, 0, count);
   inputs.rewards_rejected = rewards.narrow(0, count, count);
   inputs.margin = Margins(pairs);
+  if (objectives_.traits().needs_scores) {
+    inputs.score_chosen = ChosenScores(pairs);
+    inputs.score_rejected = RejectedScores(pairs);
+  }
   const at::Tensor values = rewards.detach();
   metrics->Add("min_reward", values.min().item<double>(), 1);
   metrics->Add("max_reward", values.max().item<double>(), 1);

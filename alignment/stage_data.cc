@@ -58,7 +58,28 @@ absl::StatusOr<Split<Example>> ReadSplit(const RecordSource& source, const Recor
 
 absl::StatusOr<std::vector<TokenizedPreference>> TokenizeTexts(const ExampleTokenizer& tokenizer,
                                                                const std::vector<TextExample>& examples,
-                                                               TokenizationCounts* counts) {
+                                                               TokenizationCounts* counts,
+                                                               const PreferenceDirections* directions,
+                                                               int64_t first_direction) {
+  if (directions != nullptr) {
+    // One by one, as some are dropped.
+    std::vector<TokenizedPreference> pairs;
+    for (size_t i = 0; i < examples.size(); ++i) {
+      const std::vector<double> direction = directions->Direction(first_direction + static_cast<int64_t>(i));
+      TextExample example = examples[i];
+      PLUMB_ASSIGN_OR_RETURN(const std::vector<int64_t> undirected,
+                             tokenizer.Prompt(example.prompt, example.tools));
+      example.prompt = directions->WithInstruction(std::move(example.prompt), direction);
+      PLUMB_ASSIGN_OR_RETURN(std::vector<TokenizedText> texts,
+                             tokenizer.Texts(absl::MakeConstSpan(&example, 1), counts));
+      for (TokenizedText& text : texts) {
+        pairs.push_back(AsPreference(std::move(text)));
+        pairs.back().reward_direction = direction;
+        pairs.back().undirected_prompt_ids = undirected;
+      }
+    }
+    return pairs;
+  }
   PLUMB_ASSIGN_OR_RETURN(std::vector<TokenizedText> texts, tokenizer.Texts(examples, counts));
   std::vector<TokenizedPreference> pairs;
   for (TokenizedText& text : texts) pairs.push_back(AsPreference(std::move(text)));
@@ -162,7 +183,8 @@ absl::Status CheckMaxLength(const DataConfig& config, const ModelConfig& model, 
 
 absl::StatusOr<PreferenceData> LoadStageData(const DataConfig& config, const ObjectiveTraits& traits,
                                              const Tokenizer& tokenizer, uint64_t seed,
-                                             const std::string& field, StageDataCounts* counts) {
+                                             const std::string& field, StageDataCounts* counts,
+                                             const PreferenceDirections* directions) {
   PLUMB_RETURN_IF_ERROR(CheckDataConfig(config, traits, field));
   PLUMB_ASSIGN_OR_RETURN(ChatRenderer renderer, MakeChatRenderer(config.chat_template(), tokenizer));
   DataConfig tokenization = config;
@@ -182,8 +204,11 @@ absl::StatusOr<PreferenceData> LoadStageData(const DataConfig& config, const Obj
         const auto split,
         ReadSplit<TextExample>(config.text(), config.has_eval_text() ? &config.eval_text() : nullptr, config,
                                seed, ReadTexts));
-    PLUMB_ASSIGN_OR_RETURN(data.train, TokenizeTexts(example_tokenizer, split.train, &counts->train));
-    PLUMB_ASSIGN_OR_RETURN(data.eval, TokenizeTexts(example_tokenizer, split.eval, &counts->eval));
+    const auto learnt = static_cast<int64_t>(split.train.size());
+    PLUMB_ASSIGN_OR_RETURN(data.train,
+                           TokenizeTexts(example_tokenizer, split.train, &counts->train, directions, 0));
+    PLUMB_ASSIGN_OR_RETURN(data.eval,
+                           TokenizeTexts(example_tokenizer, split.eval, &counts->eval, directions, learnt));
   } else {
     PLUMB_ASSIGN_OR_RETURN(auto split, ReadSplit<PreferenceExample>(
                                            config.preference(),
@@ -198,11 +223,12 @@ absl::StatusOr<PreferenceData> LoadStageData(const DataConfig& config, const Obj
       PLUMB_ASSIGN_OR_RETURN(data.train, example_tokenizer.Preferences(split.train, &counts->train));
       PLUMB_ASSIGN_OR_RETURN(data.eval, example_tokenizer.Preferences(split.eval, &counts->eval));
     } else {
+      const auto learnt = static_cast<int64_t>(split.train.size());
       PLUMB_ASSIGN_OR_RETURN(
-          data.train,
-          TokenizeTexts(example_tokenizer, ChosenAnswers(std::move(split.train)), &counts->train));
-      PLUMB_ASSIGN_OR_RETURN(
-          data.eval, TokenizeTexts(example_tokenizer, ChosenAnswers(std::move(split.eval)), &counts->eval));
+          data.train, TokenizeTexts(example_tokenizer, ChosenAnswers(std::move(split.train)), &counts->train,
+                                    directions, 0));
+      PLUMB_ASSIGN_OR_RETURN(data.eval, TokenizeTexts(example_tokenizer, ChosenAnswers(std::move(split.eval)),
+                                                      &counts->eval, directions, learnt));
     }
   }
   if (traits.needs_rewards) {

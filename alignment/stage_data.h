@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "alignment/objectives/objective.h"
 #include "alignment/preference_data.h"
+#include "alignment/preference_direction.h"
 #include "common/data/data.pb.h"
 #include "common/data/example_tokens.h"
 #include "common/data/tokenizer.h"
@@ -34,10 +35,12 @@ absl::Status CheckMaxLength(const DataConfig& config, const ModelConfig& model, 
 
 // Reads and tokenises what a stage learns from and what is held out. Reward models see whole answers: a pair
 // that is longer than data.max_length is dropped, as by TRL's RewardTrainer. data.eval_fraction holds out the
-// same records of a file in every stage of one seed.
+// same records of a file in every stage of one seed. With `directions`, each prompt of data without rejected
+// answers asks for one: those that are learnt by their numbers, then the held-out ones.
 absl::StatusOr<PreferenceData> LoadStageData(const DataConfig& config, const ObjectiveTraits& traits,
                                              const Tokenizer& tokenizer, uint64_t seed,
-                                             const std::string& field, StageDataCounts* counts);
+                                             const std::string& field, StageDataCounts* counts,
+                                             const PreferenceDirections* directions = nullptr);
 
 }  // namespace plumb
 

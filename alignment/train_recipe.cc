@@ -110,6 +110,12 @@ absl::Status CheckOnPolicyPairs(const OnPolicyPairs& config, const ObjectiveTrai
   }
   if (traits.score_count > 1)
     return error("answers have one score, an objective of this stage looks at more");
+  if (config.has_direction() && (config.reward_size() != 2 || config.direction().objective_size() != 2)) {
+    return error("direction: is between two rewards; name two in reward and in direction.objective");
+  }
+  if (config.direction().min_angle() > config.direction().max_angle()) {
+    return error("direction.min_angle: is above max_angle");
+  }
   if (config.part() > config.parts()) {
     return error(absl::StrCat("part: ", config.part(), " of ", config.parts(), " is none"));
   }
@@ -423,8 +429,14 @@ absl::Status Run::TrainStage(int index) {
   const Stage& stage = run.stage;
   PLUMB_RETURN_IF_ERROR(CheckMaxLength(run.data_config, policy_.model->config(), run.field));
   StageDataCounts counts;
-  PLUMB_ASSIGN_OR_RETURN(run.data, LoadStageData(run.data_config, run.data_traits, *policy_.tokenizer,
-                                                 recipe_.seed(), run.field, &counts));
+  std::optional<PreferenceDirections> directions;
+  if (stage.on_policy_pairs().has_direction()) {
+    directions.emplace(stage.on_policy_pairs().direction(),
+                       RandomStream(recipe_.seed(), "preference directions").Child(stage.name()));
+  }
+  PLUMB_ASSIGN_OR_RETURN(
+      run.data, LoadStageData(run.data_config, run.data_traits, *policy_.tokenizer, recipe_.seed(), run.field,
+                              &counts, directions.has_value() ? &*directions : nullptr));
   if (stage.has_on_policy_pairs()) PLUMB_RETURN_IF_ERROR(SampleStageData(&run));
   if (run.objectives->traits().baseline == Baseline::kMismatchedKl) {
     for (auto* part : {&run.data.train, &run.data.eval}) {

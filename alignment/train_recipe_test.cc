@@ -6,11 +6,13 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/data/tokenizer.h"
 #include "common/files/files.h"
 #include "common/tensor/safetensors.h"
 #include "common/testing/testing.h"
@@ -258,6 +260,56 @@ TEST_F(TrainRecipeTest, TellsTheDegreeOfAnswersBesideThePreference) {
   PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
   EXPECT_TRUE(Steps()[11].contains("kl"));
   EXPECT_TRUE(Steps()[11].contains("preference_degree/loss"));
+}
+
+// Two rewards regressed on ratings, and the best answers under the direction that each prompt asks for.
+TEST_F(TrainRecipeTest, AnswersInTheDirectionThatPromptsAskFor) {
+  std::vector<Json> rows = Pairs();
+  for (Json& row : rows) row.update({{"score_chosen", {0.5, -1}}, {"score_rejected", {-0.5, 1}}});
+  AlignmentRecipe recipe = Recipe("reward_regression { score_weight: [1, 0] }", "preference", rows);
+  recipe.mutable_data()->set_max_length(256);
+  recipe.mutable_stage(0)->set_name("helpfulness");
+  *recipe.add_stage() = recipe.stage(0);
+  recipe.mutable_stage(1)->set_name("verbosity");
+  recipe.mutable_stage(1)->mutable_objective(0)->mutable_reward_regression()->set_score_weight(0, 0);
+  recipe.mutable_stage(1)->mutable_objective(0)->mutable_reward_regression()->set_score_weight(1, 1);
+  Stage* dpa = recipe.add_stage();
+  *dpa = recipe.stage(0);
+  dpa->set_name("dpa");
+  dpa->mutable_objective(0)->mutable_sft();
+  dpa->set_iterations(2);
+  OnPolicyPairs* pairs = dpa->mutable_on_policy_pairs();
+  pairs->add_reward()->set_reward_model("helpfulness");
+  pairs->add_reward()->set_reward_model("verbosity");
+  pairs->set_num_generations(3);
+  pairs->set_max_new_tokens(6);
+  pairs->mutable_direction()->add_objective("helpfulness");
+  pairs->mutable_direction()->set_instruction("Maximize");
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(),
+              HasSubstr("stage[2].on_policy_pairs: direction: is between two rewards"));
+  pairs->mutable_direction()->add_objective("verbosity");
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::vector<Json> steps = Steps();
+  ASSERT_EQ(steps.size(), 16u);
+  EXPECT_LT(steps[3].at("loss"), steps[0].at("loss"));
+  EXPECT_LT(steps[7].at("loss"), steps[4].at("loss"));
+  // The prompts that are learnt have their directions in them, each its own.
+  const auto files = ExpandGlob(folder_ + "/run/rollouts/*.train.jsonl");
+  PLUMB_ASSERT_OK(files);
+  ASSERT_EQ(files->size(), 2u);
+  const auto tokenizer = LoadTokenizer(Golden("trl_dpo/model"));
+  PLUMB_ASSERT_OK(tokenizer);
+  std::set<std::string> told;
+  std::istringstream lines(ReadFile(files->front()).value());
+  for (std::string line; std::getline(lines, line);) {
+    const std::vector<int64_t> ids = Json::parse(line).at("prompt_ids");
+    const std::string prompt = (*tokenizer)->Decode(ids, true);
+    EXPECT_THAT(prompt, HasSubstr("Maximize helpfulness*"));
+    EXPECT_THAT(prompt, HasSubstr(" + verbosity*"));
+    EXPECT_THAT(prompt, HasSubstr("Q: "));
+    told.insert(prompt.substr(0, prompt.find("Q: ")));
+  }
+  EXPECT_GT(told.size(), 10u);
 }
 
 TEST_F(TrainRecipeTest, MasksComeFromTheData) {

@@ -82,6 +82,9 @@ struct TokenizedPreference {
   std::optional<double> ref_rejected_logps;
   std::vector<double> score_chosen;
   std::vector<double> score_rejected;
+  // Of a prompt that asks for a direction: how much of each reward, and the prompt without that. Else empty.
+  std::vector<double> reward_direction;
+  std::vector<int64_t> undirected_prompt_ids;
   std::vector<bool>
       chosen_mask;  // whether each token of chosen_ids counts; empty where the data does not say
   std::vector<bool> rejected_mask;
