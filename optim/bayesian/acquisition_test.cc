@@ -1,0 +1,370 @@
+#include "optim/bayesian/acquisition.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "common/files/files.h"
+#include "common/tensor/random.h"
+#include "common/testing/testing.h"
+#include "optim/bayesian/batch_improvement.h"
+#include "optim/bayesian/confidence_bound.h"
+#include "optim/bayesian/expected_improvement.h"
+#include "optim/bayesian/fantasy_improvement.h"
+#include "optim/bayesian/knowledge_gradient.h"
+#include "optim/bayesian/max_value_entropy.h"
+#include "optim/bayesian/maximize_acquisition.h"
+#include "optim/bayesian/normal_distribution.h"
+
+namespace plumb {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+at::Tensor Tensor(const nlohmann::json& numbers) {
+  return at::tensor(numbers.get<std::vector<double>>(), at::kDouble);
+}
+
+at::Tensor Uniform(at::IntArrayRef sizes, uint64_t seed) {
+  return RandomStream(seed, "acquisition_test").UniformTensor(sizes, at::kDouble);
+}
+
+double Largest(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+void ExpectGradients(const Acquisition& acquisition, const at::Tensor& groups, double tolerance = 1e-6) {
+  const at::Tensor gradients = acquisition.Evaluate(groups, true).gradients;
+  ASSERT_TRUE(gradients.sizes() == groups.sizes());
+  for (int64_t i = 0; i < groups.size(1); ++i) {
+    at::Tensor above = groups.clone(), below = groups.clone();
+    above.select(1, i).add_(1e-6);
+    below.select(1, i).sub_(1e-6);
+    const at::Tensor slope =
+        (acquisition.Evaluate(above, false).values - acquisition.Evaluate(below, false).values) / 2e-6;
+    const at::Tensor error = (gradients.select(1, i) - slope).abs() / (1 + slope.abs());
+    EXPECT_LT(error.max().item<double>(), tolerance) << i;
+  }
+}
+
+// The values that all tests here have; 12 points of 3 coordinates.
+class AcquisitionTest : public testing::Test {
+ protected:
+  AcquisitionTest()
+      : golden_(nlohmann::json::parse(
+            ReadFile(Runfile("optim/bayesian/testdata/botorch_acquisitions.json")).value())) {
+    const at::Tensor points = Tensor(golden_["points"]).view({-1, 3});
+    model_ = std::make_shared<GaussianProcess>(
+        GaussianProcess::Create(GaussianProcessOptions::MATERN_5_2,
+                                {golden_["lengthscales"], 1, golden_["noise"], golden_["mean"]}, points,
+                                Tensor(golden_["values"]))
+            .value());
+    const nlohmann::json& constraint = golden_["constraint"];
+    constraint_ = std::make_shared<GaussianProcess>(
+        GaussianProcess::Create(GaussianProcessOptions::MATERN_5_2,
+                                {constraint["lengthscales"], 1, constraint["noise"], 0}, points,
+                                Tensor(constraint["values"]))
+            .value());
+    single_ = Tensor(golden_["single"]).view({-1, 3});
+    best_ = golden_["best"];
+  }
+
+  void ExpectGolden(const Acquisition& acquisition, const std::string& name, const at::Tensor& groups,
+                    double tolerance = 1e-9) {
+    SCOPED_TRACE(name);
+    const Evaluation found = acquisition.Evaluate(groups, true);
+    EXPECT_LT(Largest(found.values, Tensor(golden_[name]["values"])), tolerance);
+    EXPECT_LT(Largest(found.gradients.flatten(), Tensor(golden_[name]["gradients"])), 100 * tolerance);
+    ExpectGradients(acquisition, groups);
+  }
+
+  nlohmann::json golden_;
+  std::shared_ptr<const GaussianProcess> model_, constraint_;
+  at::Tensor single_;  // [4, 3]
+  double best_;
+};
+
+TEST(NormalDistributionTest, KeepsItsDigitsFarOut) {
+  // Values from 50-digit arithmetic: log Phi(-10), log Phi(-40), log h(-10), log h(-40), log h(2).
+  EXPECT_NEAR(LogNormalCumulative(-10), -53.23128515051247, 1e-12);
+  EXPECT_NEAR(LogNormalCumulative(-40), -804.6084420137538, 1e-11);
+  EXPECT_NEAR(LogExpectedPositivePart(-10), -55.553122036122356, 1e-12);
+  EXPECT_NEAR(LogExpectedPositivePart(-40), -808.29856835661996, 1e-11);
+  EXPECT_NEAR(LogExpectedPositivePart(2), 0.69738354578822831, 1e-14);
+  for (const double u : {-1e8, -50.0, -5.001, -4.999, -1.0, 0.0, 1.0, 4.0, 30.0}) {
+    for (const auto function : {LogNormalCumulative, LogExpectedPositivePart}) {
+      double slope;
+      function(u, &slope);
+      const double step = 1e-5 * std::max(1.0, std::abs(u));
+      const double difference = (function(u + step, nullptr) - function(u - step, nullptr)) / (2 * step);
+      EXPECT_NEAR(slope, difference, 1e-6 * std::max(1.0, std::abs(u))) << u;
+    }
+  }
+  // No seam where the continued fraction takes over.
+  double above, below;
+  EXPECT_NEAR(LogExpectedPositivePart(-5 - 1e-13, &below), LogExpectedPositivePart(-5 + 1e-13, &above), 1e-9);
+  EXPECT_NEAR(above, below, 1e-7);
+}
+
+TEST(NormalDistributionTest, SamplesHaveItsMoments) {
+  const at::Tensor samples = NormalSamples(1024, 5, RandomStream(1, "normal"));
+  EXPECT_LT(samples.mean(0).abs().max().item<double>(), 0.01);
+  EXPECT_LT(Largest(at::mm(samples.t(), samples) / 1024, at::eye(5, at::kDouble)), 0.06);
+  EXPECT_EQ(NormalSamples(10, 100, RandomStream(1, "normal")).size(1), 100);
+}
+
+TEST_F(AcquisitionTest, OfMomentsAreBotorchs) {
+  ExpectGolden(MomentAcquisition(model_, ExpectedImprovement(best_)), "expected_improvement", single_);
+  ExpectGolden(MomentAcquisition(model_, LogExpectedImprovement(best_)), "log_expected_improvement", single_);
+  ExpectGolden(MomentAcquisition(model_, ProbabilityOfImprovement(best_)), "probability_of_improvement",
+               single_);
+  ExpectGolden(MomentAcquisition(model_, LowerConfidenceBound(4)), "lower_confidence_bound", single_);
+  ExpectGolden(LogConstrainedExpectedImprovement(model_, {constraint_}, best_),
+               "log_constrained_expected_improvement", single_);
+  ExpectGradients(MomentAcquisition(model_, LogProbabilityOfImprovement(best_)), single_);
+}
+
+TEST_F(AcquisitionTest, LogExpectedImprovementHasAGradientWhereTheExpectationIsZero) {
+  const MomentFunction log_improvement = LogExpectedImprovement(-100),
+                       improvement = ExpectedImprovement(-100);
+  EXPECT_EQ(improvement(0, 1).value, 0);
+  EXPECT_LT(log_improvement(0, 1).value, -5000);
+  EXPECT_NEAR(log_improvement(0, 1).d_mean, -100, 0.1);
+}
+
+TEST_F(AcquisitionTest, ConstraintsAloneCountWhileNothingIsFeasible) {
+  const MomentAcquisition acquisition = LogConstrainedExpectedImprovement(model_, {constraint_}, NAN);
+  const at::Tensor expected =
+      MomentAcquisition(constraint_, LogProbabilityOfFeasibility()).Evaluate(single_, false).values;
+  EXPECT_TRUE(acquisition.Evaluate(single_, false).values.equal(expected));
+}
+
+// H[f] - H[f | f > f*] for a normal f, by fine sums.
+TEST_F(AcquisitionTest, MaxValueEntropyIsADifferenceOfEntropies) {
+  const std::vector<double> minima = {-1.2, -0.3, 0.4};
+  const double mean = 0.3, sigma = 0.7;
+  double expected = 0;
+  for (const double minimum : minima) {
+    const double above = NormalCumulative((mean - minimum) / sigma), step = 1e-5;
+    double entropy = 0;
+    for (double f = minimum + step / 2; f < mean + 9 * sigma; f += step) {
+      const double density = NormalDensity((f - mean) / sigma) / (sigma * above);
+      entropy -= step * density * std::log(density);
+    }
+    expected += (0.5 * std::log(2 * M_PI * M_E * sigma * sigma) - entropy) / minima.size();
+  }
+  EXPECT_NEAR(MaxValueEntropy(minima)(mean, sigma).value, expected, 1e-5);
+  ExpectGradients(MomentAcquisition(model_, MaxValueEntropy({best_ - 0.1, best_ - 0.4})), single_);
+}
+
+// A Gumbel distribution through the quartiles of the minimum of independent values: those of the samples are
+// the exact ones.
+TEST_F(AcquisitionTest, SampledMinimaHaveTheQuartiles) {
+  const at::Tensor candidates = Uniform({40, 3}, 1);
+  std::vector<double> minima = SampleMinima(*model_, candidates, 4000, RandomStream(1, "minima"));
+  std::sort(minima.begin(), minima.end());
+  const GroupPosterior posterior = model_->Posterior(candidates.unsqueeze(1), false);
+  for (const double share : {0.25, 0.5, 0.75}) {
+    const double at_quantile = minima[4000 * share];
+    double above = 1;
+    for (int64_t i = 0; i < 40; ++i) {
+      const double sigma = std::sqrt(posterior.covariances.view({-1})[i].item<double>());
+      above *= NormalCumulative((posterior.means.view({-1})[i].item<double>() - at_quantile) / sigma);
+    }
+    EXPECT_NEAR(1 - above, share, 0.03);
+  }
+}
+
+TEST_F(AcquisitionTest, BatchImprovementIsBotorchs) {
+  const at::Tensor normals = Tensor(golden_["normals"]).view({-1, 3}),
+                   groups = Tensor(golden_["batch"]["groups"]).view({-1, 6}),
+                   pending = Tensor(golden_["batch_pending"]["pending"]).view({-1, 3});
+  ExpectGolden(BatchImprovement(model_, best_, normals.narrow(1, 0, 2).contiguous()), "batch", groups, 1e-7);
+  ExpectGolden(BatchImprovement(model_, best_, normals, pending, {}), "batch_pending", groups, 1e-7);
+}
+
+// With one point and many samples it is the exact expectation.
+TEST_F(AcquisitionTest, BatchImprovementOfOnePointIsTheExpectation) {
+  const at::Tensor normals = NormalSamples(1 << 14, 1, RandomStream(1, "normals"));
+  const at::Tensor exact =
+      MomentAcquisition(model_, LogExpectedImprovement(best_)).Evaluate(single_, false).values;
+  for (int64_t i = 0; i < exact.numel(); ++i) {
+    if (exact[i].item<double>() < -5) continue;
+    const at::Tensor sampled =
+        BatchImprovement(model_, best_, normals).Evaluate(single_.narrow(0, i, 1), false).values;
+    EXPECT_NEAR(sampled.item<double>(), exact[i].item<double>(), 0.01);
+  }
+}
+
+TEST_F(AcquisitionTest, BatchImprovementDoesNotDependOnThreads) {
+  const BatchImprovement acquisition(model_, best_, NormalSamples(64, 4, RandomStream(1, "normals")));
+  const at::Tensor groups = Uniform({64, 12}, 1);
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const Evaluation alone = acquisition.Evaluate(groups, true);
+  at::set_num_threads(2);
+  const Evaluation together = acquisition.Evaluate(groups, true);
+  at::set_num_threads(threads);
+  EXPECT_TRUE(alone.values.equal(together.values));
+  EXPECT_TRUE(alone.gradients.equal(together.gradients));
+}
+
+// Two points that are the same are worth what one is; nothing is NaN there.
+TEST_F(AcquisitionTest, BatchImprovementTakesPointsThatComeTwice) {
+  const BatchImprovement acquisition(model_, best_, NormalSamples(256, 2, RandomStream(1, "normals")));
+  const Evaluation found = acquisition.Evaluate(single_.repeat({1, 2}), true);
+  EXPECT_TRUE(found.values.isfinite().all().item<bool>());
+  EXPECT_TRUE(found.gradients.isfinite().all().item<bool>());
+}
+
+// The mean over many fantasies is the expectation of what one more point gains beside the pending ones, as
+// plain Monte Carlo has it.
+TEST_F(AcquisitionTest, FantasiesOfPendingPointsAreTheirDistribution) {
+  const at::Tensor pending = Uniform({2, 3}, 7);
+  const FantasyImprovement acquisition =
+      FantasyImprovement::Pending(*model_, best_, pending, 4096, RandomStream(1, "fantasies")).value();
+  ExpectGradients(acquisition, single_, 1e-5);
+  const at::Tensor values = acquisition.Evaluate(single_, false).values;
+  for (int64_t i = 0; i < single_.size(0); ++i) {
+    const at::Tensor samples = SamplePosterior(*model_, at::cat({pending, single_.narrow(0, i, 1)}), 1 << 16,
+                                               RandomStream(2, "monte_carlo"))
+                                   .value();
+    const at::Tensor reached = std::get<0>(samples.narrow(1, 0, 2).min(1)).clamp_max(best_);
+    const double expected = (reached - samples.select(1, 2)).clamp_min(0).mean().item<double>();
+    if (expected < 1e-3) continue;
+    EXPECT_NEAR(std::exp(values[i].item<double>()), expected, 0.03 * expected) << i;
+  }
+}
+
+// Letham et al. 2019: f at the observed points is not known; without noise it is, and what is left is the
+// ordinary expectation.
+TEST_F(AcquisitionTest, NoisyImprovementIsTheMeanOverWhatTheIncumbentMayBe) {
+  const at::Tensor no_pending = at::zeros({0, 3}, at::kDouble);
+  const FantasyImprovement acquisition =
+      FantasyImprovement::Noisy(*model_, no_pending, 4096, RandomStream(1, "fantasies")).value();
+  ExpectGradients(acquisition, single_, 1e-5);
+  const at::Tensor values = acquisition.Evaluate(single_, false).values;
+  for (int64_t i = 0; i < single_.size(0); ++i) {
+    const at::Tensor samples = SamplePosterior(*model_, at::cat({model_->points(), single_.narrow(0, i, 1)}),
+                                               1 << 16, RandomStream(2, "monte_carlo"))
+                                   .value();
+    const at::Tensor reached = std::get<0>(samples.narrow(1, 0, model_->size()).min(1));
+    const double expected = (reached - samples.select(1, model_->size())).clamp_min(0).mean().item<double>();
+    if (expected < 1e-3) continue;
+    EXPECT_NEAR(std::exp(values[i].item<double>()), expected, 0.05 * expected) << i;
+  }
+  GaussianProcessParameters parameters = model_->parameters();
+  parameters.noise = 1e-8;
+  const auto exact = std::make_shared<GaussianProcess>(
+      GaussianProcess::Create(model_->kernel(), parameters, model_->points(), model_->values()).value());
+  const FantasyImprovement known =
+      FantasyImprovement::Noisy(*exact, no_pending, 64, RandomStream(1, "fantasies")).value();
+  const at::Tensor plain =
+      MomentAcquisition(exact, LogExpectedImprovement(best_)).Evaluate(single_, false).values;
+  EXPECT_LT(Largest(known.Evaluate(single_, false).values, plain), 0.02);
+}
+
+// E[max_i (a_i + b_i Z)] - max_i a_i by fine sums over Z.
+TEST(LogExpectedMaximumGainTest, IsTheIntegral) {
+  const std::vector<double> a = {0.3, -0.2, 0.1, 0.25, 0.3}, b = {0.1, 0.9, -0.7, 0.1, -0.2};
+  const auto integral = [&] {
+    double sum = 0;
+    for (int i = -80000; i <= 80000; ++i) {
+      const double z = 1e-4 * i;
+      double most = -kInfinity;
+      for (size_t j = 0; j < a.size(); ++j) most = std::max(most, a[j] + b[j] * z);
+      sum += 1e-4 * most * NormalDensity(z);
+    }
+    return sum - *std::max_element(a.begin(), a.end());
+  };
+  std::vector<double> d_a, d_b;
+  EXPECT_NEAR(std::exp(LogExpectedMaximumGain(a, b, &d_a, &d_b)), integral(), 1e-7);
+  for (size_t i = 0; i < a.size(); ++i) {
+    for (const bool slope : {false, true}) {
+      auto above = std::make_pair(a, b), below = above;
+      (slope ? above.second : above.first)[i] += 1e-6;
+      (slope ? below.second : below.first)[i] -= 1e-6;
+      if (!slope && (i == 0 || i == 4)) continue;  // the best of a has a kink where it is a tie
+      const double difference = (LogExpectedMaximumGain(above.first, above.second, nullptr, nullptr) -
+                                 LogExpectedMaximumGain(below.first, below.second, nullptr, nullptr)) /
+                                2e-6;
+      if (i == 3 && slope) continue;  // as steep as another that is higher
+      EXPECT_NEAR((slope ? d_b : d_a)[i], difference, 1e-5) << i << slope;
+    }
+  }
+  EXPECT_EQ(LogExpectedMaximumGain({1, 2}, {0.5, 0.5}, nullptr, nullptr), -kInfinity);
+  EXPECT_GT(LogExpectedMaximumGain({0, 100}, {1, 0}, nullptr, nullptr), -6000);  // where the gain is 0
+}
+
+// What is expected of the least posterior mean after one more observation, by observing it many times.
+TEST_F(AcquisitionTest, KnowledgeGradientIsTheMeanOverObservations) {
+  const at::Tensor candidates = at::cat({model_->points(), Uniform({20, 3}, 9)});
+  const KnowledgeGradient acquisition(model_, candidates);
+  ExpectGradients(acquisition, single_, 1e-5);
+  // Where there is something to gain.
+  const at::Tensor points = Uniform({200, 3}, 10), values = acquisition.Evaluate(points, false).values;
+  for (const int64_t i :
+       {values.argmax().item<int64_t>(), values.narrow(0, 0, 50).argmax().item<int64_t>()}) {
+    const at::Tensor x = points.narrow(0, i, 1), all = at::cat({candidates, x});
+    const GroupPosterior before = model_->Posterior(all.unsqueeze(1), false);
+    const double mean = before.means[-1][0].item<double>(),
+                 scale = std::sqrt(before.covariances[-1][0][0].item<double>() + model_->parameters().noise);
+    double sum = 0;
+    const int64_t steps = 400;
+    for (int64_t k = 0; k < steps; ++k) {
+      GaussianProcess after = *model_;
+      const double z = NormalSamples(steps, 1, RandomStream(3, "z"))[k].item<double>();
+      PLUMB_ASSERT_OK(after.Append(x, at::full({1}, mean + scale * z, at::kDouble)));
+      sum += before.means.min().item<double>() -
+             after.Posterior(all.unsqueeze(1), false).means.min().item<double>();
+    }
+    EXPECT_NEAR(std::exp(values[i].item<double>()), sum / steps, 0.03 * sum / steps) << i;
+  }
+}
+
+TEST(BoltzmannSampleTest, TakesTheBestAndNoneTwice) {
+  std::vector<double> values;
+  for (int i = 0; i < 100; ++i) values.push_back(std::sin(i));
+  values[7] = NAN;
+  values[8] = -kInfinity;
+  values[50] = 3;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    const std::vector<int64_t> chosen = BoltzmannSample(values, 10, 1, RandomStream(seed, "sample"));
+    const std::set<int64_t> different(chosen.begin(), chosen.end());
+    EXPECT_EQ(different.size(), 10);
+    EXPECT_EQ(different.count(50), 1);
+    EXPECT_EQ(different.count(7) + different.count(8), 0);
+  }
+}
+
+// Against a fine grid, and of q points that they stay within the box.
+TEST_F(AcquisitionTest, MaximaAreFound) {
+  const MomentAcquisition acquisition(model_, LogExpectedImprovement(best_));
+  const at::Tensor zero = at::zeros({3}, at::kDouble), one = at::ones({3}, at::kDouble);
+  const AcquisitionMaximum found =
+      MaximizeAcquisition(acquisition, zero, one, {}, RandomStream(1, "search")).value();
+  const double grid = acquisition.Evaluate(Uniform({100000, 3}, 3), false).values.max().item<double>();
+  EXPECT_GE(found.value, grid);
+  EXPECT_NEAR(acquisition.Evaluate(found.points, false).values.item<double>(), found.value, 1e-12);
+  const BatchImprovement batch(model_, best_, NormalSamples(64, 3, RandomStream(1, "normals")));
+  const at::Tensor low = at::full({3}, 0.2, at::kDouble), high = at::full({3}, 0.7, at::kDouble);
+  const AcquisitionMaximum three =
+      MaximizeAcquisition(batch, low, high, {}, RandomStream(1, "search")).value();
+  EXPECT_TRUE(((three.points >= low) & (three.points <= high)).all().item<bool>());
+  EXPECT_GE(three.value,
+            batch.Evaluate(0.2 + 0.5 * Uniform({20000, 9}, 4), false).values.max().item<double>());
+}
+
+}  // namespace
+}  // namespace plumb

@@ -1,0 +1,212 @@
+#include "optim/bayesian/bayesian_optimizer.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+#include "optim/bayesian/batch_improvement.h"
+#include "optim/bayesian/confidence_bound.h"
+#include "optim/bayesian/expected_improvement.h"
+#include "optim/bayesian/fantasy_improvement.h"
+#include "optim/bayesian/knowledge_gradient.h"
+#include "optim/bayesian/max_value_entropy.h"
+#include "optim/bayesian/maximize_acquisition.h"
+#include "optim/bayesian/normal_distribution.h"
+
+namespace plumb {
+namespace {
+
+// Features of points over which an acquisition looks for the model's minimum: Sobol's, and those observed.
+absl::StatusOr<at::Tensor> Candidates(const GaussianProcess& model, const MixedSpace& space, int64_t count,
+                                      const RandomStream& stream) {
+  PLUMB_ASSIGN_OR_RETURN(const SobolSequence sequence, SobolSequence::Scrambled(space.dimension(), stream));
+  return at::cat({model.points(), space.Features(space.FromUnit(sequence.Points(0, count)))});
+}
+
+// The model after `points` turned out as it expects.
+absl::StatusOr<std::shared_ptr<const GaussianProcess>> Believing(
+    const std::shared_ptr<const GaussianProcess>& model, const at::Tensor& points) {
+  if (points.size(0) == 0) return model;
+  auto believing = std::make_shared<GaussianProcess>(*model);
+  const at::Tensor means = model->Posterior(points.unsqueeze(1), /*with_gradients=*/false).means.select(1, 0);
+  PLUMB_RETURN_IF_ERROR(believing->Append(points, means));
+  return believing;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<BayesianOptimizer>> BayesianOptimizer::Create(at::Tensor lower,
+                                                                             at::Tensor upper,
+                                                                             const BayesianOptions& options,
+                                                                             uint64_t seed) {
+  PLUMB_RETURN_IF_ERROR(CheckBox(lower, upper));
+  const std::vector<int64_t> integers(options.integer_coordinates().begin(),
+                                      options.integer_coordinates().end()),
+      categories(options.categorical_coordinates().begin(), options.categorical_coordinates().end());
+  PLUMB_ASSIGN_OR_RETURN(MixedSpace space, MixedSpace::Create(lower, upper, integers, categories));
+  PLUMB_ASSIGN_OR_RETURN(SobolSequence sequence,
+                         SobolSequence::Scrambled(lower.numel(), RandomStream(seed, "bayesian_start")));
+  return std::unique_ptr<BayesianOptimizer>(
+      new BayesianOptimizer(lower, upper, options, seed, std::move(sequence), std::move(space)));
+}
+
+BayesianOptimizer::BayesianOptimizer(at::Tensor lower, at::Tensor upper, const BayesianOptions& options,
+                                     uint64_t seed, SobolSequence sequence, MixedSpace space)
+    : AskTell(std::move(lower), std::move(upper)),
+      options_(options),
+      stream_(seed, "bayesian_optimizer"),
+      sequence_(std::move(sequence)),
+      space_(std::move(space)) {}
+
+absl::Status BayesianOptimizer::Fit() {
+  if (fitted_ == told() && model_ != nullptr) return absl::OkStatus();
+  const at::Tensor features = space_.Features(points()), told_values = values();
+  const at::Tensor failed = told_values.isnan();
+  if (failed.all().item<bool>()) {
+    return absl::FailedPreconditionError("no evaluation that did not fail was told yet");
+  }
+  const double worst = told_values.nan_to_num(-std::numeric_limits<double>::infinity()).max().item<double>();
+  PLUMB_ASSIGN_OR_RETURN(
+      GaussianProcessFit fit,
+      FitGaussianProcess(features, told_values.masked_fill(failed, worst), options_.model()));
+  std::vector<std::shared_ptr<const GaussianProcess>> constraint_models;
+  const at::Tensor told_constraints = constraints();
+  for (int64_t c = 0; c < told_constraints.size(1); ++c) {
+    // What failed may have no constraints either.
+    std::vector<at::Tensor> rows, numbers;
+    for (int64_t i = 0; i < told(); ++i) {
+      if (!std::isfinite(told_constraints[i][c].item<double>())) continue;
+      rows.push_back(features.narrow(0, i, 1));
+      numbers.push_back(told_constraints[i].narrow(0, c, 1));
+    }
+    if (rows.empty()) continue;
+    PLUMB_ASSIGN_OR_RETURN(GaussianProcessFit constraint,
+                           FitGaussianProcess(at::cat(rows), at::cat(numbers), options_.model()));
+    constraint_models.push_back(std::make_shared<GaussianProcess>(std::move(constraint.model)));
+  }
+  model_ = std::make_shared<GaussianProcess>(std::move(fit.model));
+  constraint_models_ = std::move(constraint_models);
+  fitted_ = told();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::shared_ptr<const GaussianProcess>> BayesianOptimizer::Model() {
+  PLUMB_RETURN_IF_ERROR(Fit());
+  return model_;
+}
+
+double BayesianOptimizer::Incumbent() const {
+  if (best() >= 0) return best_value();
+  return values().nan_to_num(std::numeric_limits<double>::infinity()).min().item<double>();
+}
+
+absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(const at::Tensor& pending,
+                                                                                int64_t group,
+                                                                                const RandomStream& stream) {
+  if (!constraint_models_.empty()) {
+    PLUMB_ASSIGN_OR_RETURN(const auto model, Believing(model_, pending));
+    std::vector<std::shared_ptr<const GaussianProcess>> constraint_models;
+    for (const auto& constraint : constraint_models_) {
+      PLUMB_ASSIGN_OR_RETURN(auto believing, Believing(constraint, pending));
+      constraint_models.push_back(std::move(believing));
+    }
+    return std::make_unique<MomentAcquisition>(
+        LogConstrainedExpectedImprovement(model, constraint_models, best_value()));
+  }
+  if (options_.acquisition_case() == BayesianOptions::kNoisyExpectedImprovement) {
+    PLUMB_ASSIGN_OR_RETURN(
+        FantasyImprovement noisy,
+        FantasyImprovement::Noisy(*model_, pending, options_.noisy_expected_improvement().samples(), stream));
+    return std::make_unique<FantasyImprovement>(std::move(noisy));
+  }
+  const LogExpectedImprovementOptions& log_improvement = options_.log_expected_improvement();
+  const bool by_log = options_.acquisition_case() == BayesianOptions::kLogExpectedImprovement ||
+                      options_.acquisition_case() == BayesianOptions::ACQUISITION_NOT_SET;
+  if (by_log && group > 1) {
+    const at::Tensor normals = NormalSamples(log_improvement.samples(), group + pending.size(0), stream);
+    return std::make_unique<BatchImprovement>(model_, Incumbent(), normals, pending,
+                                              BatchImprovement::Options());
+  }
+  if (by_log && pending.size(0) > 0) {
+    PLUMB_ASSIGN_OR_RETURN(
+        FantasyImprovement fantasies,
+        FantasyImprovement::Pending(*model_, Incumbent(), pending, log_improvement.samples(), stream));
+    return std::make_unique<FantasyImprovement>(std::move(fantasies));
+  }
+  PLUMB_ASSIGN_OR_RETURN(const auto model, Believing(model_, pending));
+  MomentFunction function;
+  switch (options_.acquisition_case()) {
+    case BayesianOptions::kExpectedImprovement:
+      function = ExpectedImprovement(Incumbent());
+      break;
+    case BayesianOptions::kProbabilityOfImprovement:
+      function = LogProbabilityOfImprovement(Incumbent());
+      break;
+    case BayesianOptions::kLowerConfidenceBound:
+      function = LowerConfidenceBound(options_.lower_confidence_bound().beta());
+      break;
+    case BayesianOptions::kMaxValueEntropy: {
+      const MaxValueEntropyOptions& entropy = options_.max_value_entropy();
+      PLUMB_ASSIGN_OR_RETURN(const at::Tensor candidates,
+                             Candidates(*model, space_, entropy.candidates(), stream.Child("candidates")));
+      function = MaxValueEntropy(SampleMinima(*model, candidates, entropy.minima(), stream.Child("minima")));
+      break;
+    }
+    case BayesianOptions::kKnowledgeGradient: {
+      PLUMB_ASSIGN_OR_RETURN(
+          const at::Tensor candidates,
+          Candidates(*model, space_, options_.knowledge_gradient().candidates(), stream.Child("candidates")));
+      return std::make_unique<KnowledgeGradient>(model, candidates);
+    }
+    default:
+      function = LogExpectedImprovement(Incumbent());
+  }
+  return std::make_unique<MomentAcquisition>(model, function);
+}
+
+absl::StatusOr<at::Tensor> BayesianOptimizer::Maximize(const Acquisition& acquisition,
+                                                       const RandomStream& stream) const {
+  absl::StatusOr<AcquisitionMaximum> found =
+      space_.continuous()
+          ? MaximizeAcquisition(acquisition, at::zeros({dimension()}, at::kDouble),
+                                at::ones({dimension()}, at::kDouble), options_.search(), stream)
+          : MaximizeMixedAcquisition(acquisition, space_, options_.search(), stream);
+  PLUMB_RETURN_IF_ERROR(found.status());
+  return space_.Points(found->points);
+}
+
+absl::StatusOr<at::Tensor> BayesianOptimizer::Propose(int64_t count) {
+  const int64_t initial =
+      options_.has_initial_points() ? options_.initial_points() : std::max<int64_t>(5, 2 * dimension());
+  at::Tensor chosen = at::empty({0, dimension()}, at::kDouble);
+  const at::Tensor on_their_way = pending();
+  const bool blind = values().isnan().all().item<bool>();
+  while (chosen.size(0) < count) {
+    const int64_t index = asked() + chosen.size(0);
+    if (blind || told() + on_their_way.size(0) + chosen.size(0) < initial) {
+      chosen = at::cat({chosen, space_.FromUnit(sequence_.Points(index, 1))});
+      continue;
+    }
+    PLUMB_RETURN_IF_ERROR(Fit());
+    const RandomStream stream = stream_.Child(index);
+    const bool joint = options_.log_expected_improvement().joint() && constraint_models_.empty();
+    const int64_t group = joint ? count - chosen.size(0) : 1;
+    PLUMB_ASSIGN_OR_RETURN(
+        const std::unique_ptr<Acquisition> acquisition,
+        MakeAcquisition(space_.Features(at::cat({on_their_way, chosen})), group, stream.Child("samples")));
+    PLUMB_ASSIGN_OR_RETURN(const at::Tensor points, Maximize(*acquisition, stream));
+    chosen = at::cat({chosen, points});
+  }
+  return chosen;
+}
+
+}  // namespace plumb

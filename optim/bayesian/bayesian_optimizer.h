@@ -1,0 +1,75 @@
+#ifndef PLUMB_OPTIM_BAYESIAN_BAYESIAN_OPTIMIZER_H_
+#define PLUMB_OPTIM_BAYESIAN_BAYESIAN_OPTIMIZER_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/tensor/random.h"
+#include "optim/bayesian/acquisition.h"
+#include "optim/bayesian/fit_gaussian_process.h"
+#include "optim/bayesian/mixed_space.h"
+#include "optim/bayesian/options.pb.h"
+#include "optim/core/ask_tell.h"
+#include "optim/core/sobol.h"
+
+namespace plumb {
+
+// Bayesian optimisation (Frazier 2018, "A Tutorial on Bayesian Optimization", arXiv 1807.02811, algorithm 1)
+// behind Ask and Tell: points of a scrambled Sobol sequence first, then, each time, a Gaussian process fitted
+// to all that was told, and the points where the acquisition is largest. What it asks for depends on what was
+// told, is pending and was asked, and on the seed alone, so that a resumed run goes on as if it had not been
+// cut off.
+//
+// - Pending points, and those of a batch before the last, count as if they were observed: the expected
+//   improvement is the mean over samples of their values (fantasy_improvement.h), others have their posterior
+//   mean (Desautels, Krause and Burdick 2014, "Parallelizing Exploration-Exploitation Tradeoffs in Gaussian
+//   Process Bandit Optimization", arXiv 1206.6402).
+// - A failed evaluation counts as the worst value told, so that its neighbourhood is left.
+// - Constraints, once told, have a process each, and the expected improvement is the constrained one, of all
+//   acquisitions; pending points then have their posterior mean.
+// - Integer and categorical coordinates are searched as such (mixed_space.h).
+class BayesianOptimizer : public AskTell {
+ public:
+  // lower, upper: [D]. Error: the box, or options that do not fit it.
+  static absl::StatusOr<std::unique_ptr<BayesianOptimizer>> Create(at::Tensor lower, at::Tensor upper,
+                                                                   const BayesianOptions& options,
+                                                                   uint64_t seed);
+
+  std::string name() const override { return "bayesian_optimizer"; }
+
+  // The process fitted to what was told so far, of features of points (mixed_space.h; in a box of reals
+  // alone, points in its units). Error: nothing was told that did not fail, or the fit's own.
+  absl::StatusOr<std::shared_ptr<const GaussianProcess>> Model();
+
+ protected:
+  absl::StatusOr<at::Tensor> Propose(int64_t count) override;
+
+ private:
+  BayesianOptimizer(at::Tensor lower, at::Tensor upper, const BayesianOptions& options, uint64_t seed,
+                    SobolSequence sequence, MixedSpace space);
+
+  absl::Status Fit();
+  // The least value that did not fail, feasible if any is.
+  double Incumbent() const;
+  // One acquisition for `group` further points, when those of features `pending` [P, F] are on their way.
+  absl::StatusOr<std::unique_ptr<Acquisition>> MakeAcquisition(const at::Tensor& pending, int64_t group,
+                                                               const RandomStream& stream);
+  absl::StatusOr<at::Tensor> Maximize(const Acquisition& acquisition, const RandomStream& stream) const;
+
+  BayesianOptions options_;
+  RandomStream stream_;
+  SobolSequence sequence_;
+  MixedSpace space_;
+  int64_t fitted_ = -1;  // how much was told when the models were fitted
+  std::shared_ptr<const GaussianProcess> model_;
+  std::vector<std::shared_ptr<const GaussianProcess>> constraint_models_;
+};
+
+}  // namespace plumb
+
+#endif  // PLUMB_OPTIM_BAYESIAN_BAYESIAN_OPTIMIZER_H_

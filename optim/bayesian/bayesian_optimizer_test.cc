@@ -1,0 +1,251 @@
+#include "optim/bayesian/bayesian_optimizer.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/testing/testing.h"
+#include "optim/bayesian/benchmark_functions.h"
+
+namespace plumb {
+namespace {
+
+using testing::HasSubstr;
+
+at::Tensor Tensor(const std::vector<double>& numbers) { return at::tensor(numbers, at::kDouble); }
+
+std::unique_ptr<BayesianOptimizer> Optimizer(const BenchmarkFunction& function,
+                                             const BayesianOptions& options, uint64_t seed = 1) {
+  return BayesianOptimizer::Create(Tensor(function.lower), Tensor(function.upper), options, seed).value();
+}
+
+// Few restarts, so that tests take little time.
+BayesianOptions Quick() {
+  BayesianOptions options;
+  options.mutable_search()->set_raw_samples(128);
+  options.mutable_search()->set_num_restarts(4);
+  return options;
+}
+
+double Regret(AskTell& method, const BenchmarkFunction& function, int64_t evaluations, int64_t batch = 1) {
+  while (method.told() < evaluations) {
+    const at::Tensor points = method.Ask(batch).value();
+    EXPECT_TRUE(method.Tell(points, function.Values(points)).ok());
+  }
+  return method.best_value() - function.minimum;
+}
+
+TEST(BenchmarkFunctionsTest, HaveTheirMinima) {
+  const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
+  EXPECT_NEAR(branin.Values(Tensor({M_PI, 2.275}).view({1, 2})).item<double>(), branin.minimum, 1e-6);
+  const BenchmarkFunction hartmann = FindBenchmarkFunction("hartmann6").value();
+  const at::Tensor minimiser = Tensor({0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573});
+  EXPECT_NEAR(hartmann.Values(minimiser.view({1, 6})).item<double>(), hartmann.minimum, 1e-5);
+  const BenchmarkFunction ackley = FindBenchmarkFunction("ackley5").value();
+  EXPECT_NEAR(ackley.Values(at::zeros({1, 5}, at::kDouble)).item<double>(), 0, 1e-12);
+  EXPECT_THAT(FindBenchmarkFunction("x").status().message(), HasSubstr("function 'x'"));
+}
+
+TEST(BayesianOptimizerTest, FindsMinima) {
+  const BenchmarkFunction branin = FindBenchmarkFunction("branin").value(),
+                          hartmann = FindBenchmarkFunction("hartmann6").value();
+  std::vector<double> regrets;
+  BayesianOptions exact = Quick();
+  exact.mutable_model()->set_noise(1e-6);
+  for (const uint64_t seed : {1, 2, 3}) {
+    EXPECT_LT(Regret(*Optimizer(branin, exact, seed), branin, 30), 0.01) << seed;
+    regrets.push_back(Regret(*Optimizer(hartmann, Quick(), seed), hartmann, 50));
+  }
+  std::sort(regrets.begin(), regrets.end());
+  EXPECT_LT(regrets[1], 0.1) << regrets[0] << " " << regrets[2];
+}
+
+TEST(BayesianOptimizerTest, EveryAcquisitionFindsBraninsMinimum) {
+  const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
+  std::vector<BayesianOptions> all(7, Quick());
+  all[0].mutable_expected_improvement();
+  all[1].mutable_probability_of_improvement();
+  all[2].mutable_lower_confidence_bound();
+  all[3].mutable_noisy_expected_improvement()->set_samples(16);
+  all[4].mutable_max_value_entropy();
+  all[5].mutable_knowledge_gradient();
+  all[6].mutable_log_expected_improvement()->set_joint(true);
+  for (const BayesianOptions& options : all) {
+    const bool joint = options.log_expected_improvement().joint();
+    EXPECT_LT(Regret(*Optimizer(branin, options), branin, joint ? 36 : 30, joint ? 3 : 1), 0.2)
+        << options.acquisition_case();
+  }
+}
+
+TEST(BayesianOptimizerTest, PendingPointsAreNotAskedForAgain) {
+  const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
+  for (const bool joint : {false, true}) {
+    BayesianOptions options = Quick();
+    options.mutable_log_expected_improvement()->set_joint(joint);
+    const auto method = Optimizer(branin, options);
+    Regret(*method, branin, 12);
+    const at::Tensor batch = method->Ask(3).value();
+    const at::Tensor all = at::cat({batch, method->Ask(1).value()});
+    EXPECT_EQ(method->pending().size(0), 4);
+    for (int64_t i = 0; i < 4; ++i) {
+      for (int64_t j = 0; j < i; ++j) EXPECT_GT((all[i] - all[j]).norm().item<double>(), 0.05) << i << j;
+    }
+    // Told in another order, one by one, and one that nobody asked for.
+    PLUMB_EXPECT_OK(method->Tell(all.narrow(0, 2, 1), branin.Values(all.narrow(0, 2, 1))));
+    PLUMB_EXPECT_OK(method->Tell(Tensor({0, 0}).view({1, 2}), branin.Values(Tensor({0, 0}).view({1, 2}))));
+    EXPECT_EQ(method->pending().size(0), 3);
+    PLUMB_EXPECT_OK(method->Ask(1));
+  }
+}
+
+TEST(BayesianOptimizerTest, FailedEvaluationsAreLeftAndNothingIsLost) {
+  const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
+  const auto method = Optimizer(branin, Quick());
+  int failed = 0;
+  while (method->told() < 40) {
+    const at::Tensor points = method->Ask(1).value();
+    at::Tensor values = branin.Values(points);
+    if (points[0][0].item<double>() < 0) values.fill_(++failed % 2 == 0 ? NAN : INFINITY);
+    PLUMB_ASSERT_OK(method->Tell(points, values));
+  }
+  EXPECT_LT(failed, 20);
+  EXPECT_LT(method->best_value() - branin.minimum, 0.05);
+  EXPECT_EQ(method->values().isnan().sum().item<int64_t>(), failed);
+  // While everything failed it goes on with the sequence.
+  const auto blind = Optimizer(branin, Quick());
+  for (int i = 0; i < 15; ++i) {
+    PLUMB_ASSERT_OK(blind->Tell(blind->Ask(1).value(), Tensor({NAN})));
+  }
+  EXPECT_EQ(blind->best(), -1);
+  EXPECT_THAT(blind->Model().status().message(), HasSubstr("no evaluation that did not fail"));
+}
+
+TEST(BayesianOptimizerTest, TakesPointsThatComeTwice) {
+  const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
+  BayesianOptions options = Quick();
+  options.mutable_model()->set_noise(0);
+  const auto method = Optimizer(branin, options);
+  Regret(*method, branin, 12);
+  for (int i = 0; i < 3; ++i) PLUMB_ASSERT_OK(method->Tell(method->points(), method->values()));
+  PLUMB_EXPECT_OK(method->Ask(2));
+  EXPECT_EQ(method->told(), 96);
+}
+
+// min x + y outside of a disc around the origin, within [0, 1]^2: sqrt(0.5) on either axis.
+TEST(BayesianOptimizerTest, ConstraintsHold) {
+  const auto method =
+      BayesianOptimizer::Create(at::zeros({2}, at::kDouble), at::full({2}, 1.0, at::kDouble), Quick(), 1)
+          .value();
+  for (int i = 0; i < 30; ++i) {
+    const at::Tensor points = method->Ask(1).value();
+    PLUMB_ASSERT_OK(method->Tell(points, points.sum(1), points.square().sum(1, true) - 0.5));
+  }
+  EXPECT_NEAR(method->best_value(), std::sqrt(0.5), 0.02);
+  EXPECT_GE(method->best_point().square().sum().item<double>(), 0.5);
+  // A point that nobody could evaluate has no constraints.
+  const at::Tensor points = method->Ask(1).value();
+  PLUMB_ASSERT_OK(method->Tell(points, Tensor({NAN}), Tensor({NAN}).view({1, 1})));
+  PLUMB_EXPECT_OK(method->Ask(1));
+}
+
+TEST(BayesianOptimizerTest, SaysSoWhileNothingIsFeasible) {
+  const auto method =
+      BayesianOptimizer::Create(at::zeros({2}, at::kDouble), at::full({2}, 1.0, at::kDouble), Quick(), 1)
+          .value();
+  for (int i = 0; i < 10; ++i) {
+    const at::Tensor points = method->Ask(1).value();
+    PLUMB_ASSERT_OK(
+        method->Tell(points, points.sum(1), at::full({1, 1}, i % 2 == 0 ? NAN : -1.0, at::kDouble)));
+  }
+  EXPECT_EQ(method->best(), -1);
+  PLUMB_EXPECT_OK(method->Ask(1));
+}
+
+// A real, an integer and a category of five; the minimum is at level 3, 7 and 0.3.
+at::Tensor Mixed(const at::Tensor& points) {
+  const at::Tensor x = points.select(1, 0), n = points.select(1, 1), level = points.select(1, 2);
+  return (x - 0.1 * level).square() + 0.02 * (n - 7).square() +
+         (level - 3).ne(0).to(at::kDouble) * (0.2 + 0.1 * level);
+}
+
+TEST(MixedSpaceTest, FeaturesAndPointsAreOneAnother) {
+  const MixedSpace space = MixedSpace::Create(Tensor({-1, 0, 2}), Tensor({1, 20, 6}), std::vector<int64_t>{1},
+                                              std::vector<int64_t>{2})
+                               .value();
+  EXPECT_EQ(space.feature_count(), 7);
+  const at::Tensor points =
+      space.FromUnit(Tensor({0, 0, 0, 0.5, 0.5, 0.5, 0.999, 0.999, 0.999}).view({3, 3}));
+  EXPECT_TRUE(points[0].equal(Tensor({-1, 0, 2})));
+  EXPECT_TRUE(points[1].equal(Tensor({0, 10, 4})));
+  EXPECT_TRUE(space.Points(space.Features(points)).sub(points).abs().max().item<double>() < 1e-12);
+  EXPECT_TRUE(space.Features(points)[1].equal(Tensor({0.5, 0.5, 0, 0, 1, 0, 0})));
+  EXPECT_TRUE(space.Movable().equal(Tensor({1, 0, 0, 0, 0, 0, 0})));
+  const at::Tensor neighbours = space.Points(space.Neighbours(space.Features(points)[1]));
+  EXPECT_EQ((neighbours.select(1, 2) != 4).sum().item<int64_t>(), 4);
+  EXPECT_TRUE((neighbours.select(1, 1) == 9).any().item<bool>());
+  EXPECT_EQ(((neighbours != points[1]).sum(1) != 1).sum().item<int64_t>(), 0);
+}
+
+TEST(BayesianOptimizerTest, MixedSpacesAreSearched) {
+  BayesianOptions options = Quick();
+  options.add_integer_coordinates(1);
+  options.add_categorical_coordinates(2);
+  for (const bool joint : {false, true}) {
+    options.mutable_log_expected_improvement()->set_joint(joint);
+    const auto method = BayesianOptimizer::Create(Tensor({-1, 0, 0}), Tensor({1, 20, 4}), options, 1).value();
+    while (method->told() < 36) {
+      const at::Tensor points = method->Ask(joint ? 2 : 1).value();
+      EXPECT_TRUE(points.narrow(1, 1, 2).equal(points.narrow(1, 1, 2).round()));
+      PLUMB_ASSERT_OK(method->Tell(points, Mixed(points)));
+    }
+    EXPECT_LT(method->best_value(), 0.01) << joint;
+    EXPECT_EQ(method->best_point()[2].item<double>(), 3);
+  }
+}
+
+TEST(BayesianOptimizerTest, AResumedRunAsksForTheSame) {
+  const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
+  const auto method = Optimizer(branin, Quick());
+  Regret(*method, branin, 12);
+  PLUMB_ASSERT_OK(method->Ask(1));
+  const std::string path = TemporaryFolder() + "/state.safetensors";
+  PLUMB_ASSERT_OK(method->Save(path));
+  const auto resumed = Optimizer(branin, Quick());
+  PLUMB_ASSERT_OK(resumed->Load(path));
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const at::Tensor expected = method->Ask(2).value();
+  at::set_num_threads(2);
+  EXPECT_TRUE(resumed->Ask(2).value().equal(expected));
+  at::set_num_threads(threads);
+}
+
+TEST(BayesianOptimizerTest, SaysWhatIsWrong) {
+  const auto message = [](std::vector<double> lower, std::vector<double> upper,
+                          const BayesianOptions& options) {
+    return std::string(
+        BayesianOptimizer::Create(Tensor(lower), Tensor(upper), options, 1).status().message());
+  };
+  EXPECT_THAT(message({0, 2}, {1, 1}, {}), HasSubstr("coordinate 1"));
+  EXPECT_THAT(message({0, 1}, {1, 1}, {}),
+              HasSubstr("bounds of coordinate 1: [1, 1], expected lower < upper"));
+  BayesianOptions options;
+  options.add_integer_coordinates(1);
+  EXPECT_THAT(message({0, 0.5}, {1, 1}, options), HasSubstr("bounds of coordinate 1 of integer_coordinates"));
+  options.add_categorical_coordinates(1);
+  EXPECT_THAT(message({0, 0}, {1, 1}, options),
+              HasSubstr("categorical_coordinates: coordinate 1 comes twice"));
+  options.set_integer_coordinates(0, 2);
+  EXPECT_THAT(message({0, 0}, {1, 1}, options), HasSubstr("integer_coordinates: 2, expected 0 to 1"));
+  EXPECT_NE(message({0, -INFINITY}, {1, 1}, {}), "");
+}
+
+}  // namespace
+}  // namespace plumb

@@ -1,0 +1,31 @@
+#ifndef PLUMB_OPTIM_BAYESIAN_BENCHMARK_FUNCTIONS_H_
+#define PLUMB_OPTIM_BAYESIAN_BENCHMARK_FUNCTIONS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace plumb {
+
+// Functions on which optimisers of expensive functions are compared, to be minimised; names and constants as
+// in botorch.test_functions.
+struct BenchmarkFunction {
+  std::string name;
+  std::vector<double> lower, upper;
+  double minimum;
+  double (*value)(const double* x, int64_t dimension);
+
+  int64_t dimension() const { return lower.size(); }
+  at::Tensor Values(const at::Tensor& points) const;  // [B, D] -> [B]
+};
+
+// "branin" (2), "hartmann6" (6), "ackley5" (5). Error: another name.
+absl::StatusOr<BenchmarkFunction> FindBenchmarkFunction(const std::string& name);
+
+}  // namespace plumb
+
+#endif  // PLUMB_OPTIM_BAYESIAN_BENCHMARK_FUNCTIONS_H_

@@ -1,0 +1,288 @@
+#include "optim/bayesian/gaussian_process.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+#include "common/tensor/shape.h"
+#include "optim/bayesian/row_product.h"
+#include "optim/core/dot.h"
+
+namespace plumb {
+namespace {
+
+constexpr JitterOptions kJitter = {1e-8, 1e-4};
+
+at::Tensor F64(const at::Tensor& tensor) { return tensor.detach().to(at::kDouble).contiguous(); }
+
+absl::Status CheckFinite(const char* what, const at::Tensor& tensor) {
+  const double* numbers = tensor.const_data_ptr<double>();
+  const int64_t rows = tensor.size(0), columns = rows == 0 ? 0 : tensor.numel() / rows;
+  for (int64_t i = 0; i < tensor.numel(); ++i) {
+    if (std::isfinite(numbers[i])) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, " of observation ", i / columns, ": ", numbers[i], ", expected a finite number"));
+  }
+  return absl::OkStatus();
+}
+
+// Work for which a second thread is worth waking.
+constexpr int64_t kGrain = 1 << 14;
+
+int64_t GrainOfRows(int64_t columns, int64_t dimension) {
+  return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, columns * (dimension + 4)));
+}
+
+}  // namespace
+
+absl::StatusOr<GaussianProcess> GaussianProcess::Create(Kernel kernel, GaussianProcessParameters parameters,
+                                                        const at::Tensor& points, const at::Tensor& values) {
+  PLUMB_RETURN_IF_ERROR(
+      CheckShape("observed points", points, {kAny, static_cast<int64_t>(parameters.lengthscales.size())}));
+  PLUMB_RETURN_IF_ERROR(CheckShape("observed values", values, {points.size(0)}));
+  for (size_t d = 0; d < parameters.lengthscales.size(); ++d) {
+    if (parameters.lengthscales[d] > 0) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("lengthscale ", d, ": ", parameters.lengthscales[d], ", expected above 0"));
+  }
+  if (!(parameters.outputscale > 0) || !(parameters.noise >= 0) || !std::isfinite(parameters.mean)) {
+    return absl::InvalidArgumentError(absl::StrCat("outputscale ", parameters.outputscale, ", noise ",
+                                                   parameters.noise, ", mean ", parameters.mean,
+                                                   ": expected above 0, at least 0 and a finite number"));
+  }
+  const at::NoGradGuard no_grad;
+  GaussianProcess result(kernel, std::move(parameters));
+  result.points_ = F64(points).clone();
+  result.values_ = F64(values).clone();
+  PLUMB_RETURN_IF_ERROR(CheckFinite("coordinates", result.points_));
+  PLUMB_RETURN_IF_ERROR(CheckFinite("value", result.values_));
+  const int64_t size = points.size(0);
+  at::Tensor covariance = result.Covariances(result.points_, result.points_, nullptr);
+  covariance.diagonal().add_(result.parameters_.noise);
+  PLUMB_ASSIGN_OR_RETURN(result.factor_, Cholesky::Factor(covariance, kJitter));
+  result.inverse_factor_ = result.factor_.SolveLower(at::eye(size, at::kDouble));
+  result.weights_ = result.WeightsOf(result.values_.unsqueeze(1)).select(1, 0);
+  return result;
+}
+
+absl::Status GaussianProcess::Append(const at::Tensor& points, const at::Tensor& values) {
+  return Append(points, values, parameters_.noise);
+}
+
+absl::Status GaussianProcess::Append(const at::Tensor& points, const at::Tensor& values, double noise) {
+  PLUMB_RETURN_IF_ERROR(CheckShape("observed points", points, {kAny, dimension()}));
+  PLUMB_RETURN_IF_ERROR(CheckShape("observed values", values, {points.size(0)}));
+  const at::NoGradGuard no_grad;
+  const at::Tensor more = F64(points), more_values = F64(values);
+  PLUMB_RETURN_IF_ERROR(CheckFinite("coordinates", more));
+  PLUMB_RETURN_IF_ERROR(CheckFinite("value", more_values));
+  const int64_t old_size = size(), count = more.size(0), new_size = old_size + count;
+  if (count == 0) return absl::OkStatus();
+  const at::Tensor cross = Covariances(more, points_, nullptr);
+  at::Tensor block = Covariances(more, more, nullptr);
+  block.diagonal().add_(noise);
+  // A point that is there already, without noise, may need more than the others' jitter.
+  absl::Status appended = factor_.Append(cross.t(), block);
+  for (double jitter = kJitter.first; !appended.ok() && jitter <= kJitter.most; jitter *= 10) {
+    block.diagonal().add_(jitter * parameters_.outputscale);
+    appended = factor_.Append(cross.t(), block);
+  }
+  PLUMB_RETURN_IF_ERROR(appended);
+  // The new rows of L^-1 are columns of L'^-1.
+  at::Tensor unit = at::zeros({new_size, count}, at::kDouble);
+  unit.narrow(0, old_size, count).diagonal().fill_(1);
+  at::Tensor inverse = at::zeros({new_size, new_size}, at::kDouble);
+  inverse.narrow(0, 0, old_size).narrow(1, 0, old_size).copy_(inverse_factor_);
+  inverse.narrow(0, old_size, count).copy_(factor_.SolveUpper(unit).t());
+  inverse_factor_ = inverse;
+  points_ = at::cat({points_, more});
+  values_ = at::cat({values_, more_values});
+  weights_ = WeightsOf(values_.unsqueeze(1)).select(1, 0);
+  return absl::OkStatus();
+}
+
+at::Tensor GaussianProcess::WeightsOf(const at::Tensor& values) const {
+  return RowProduct(inverse_factor_.t(), RowProduct(inverse_factor_, values - parameters_.mean));
+}
+
+double GaussianProcess::LogMarginalLikelihood() const {
+  const double fit = (weights_ * (values_ - parameters_.mean)).sum().item<double>();
+  return -0.5 * (fit + factor_.LogDeterminant() + size() * std::log(2 * M_PI));
+}
+
+at::Tensor GaussianProcess::Scaled(const at::Tensor& points) const {
+  const int64_t count = points.size(0), dimension = points.size(1);
+  at::Tensor scaled = at::empty({dimension, count}, at::kDouble);
+  const double* from = points.const_data_ptr<double>();
+  double* to = scaled.mutable_data_ptr<double>();
+  for (int64_t d = 0; d < dimension; ++d) {
+    const double lengthscale = parameters_.lengthscales[d];
+    for (int64_t i = 0; i < count; ++i) to[d * count + i] = from[i * dimension + d] / lengthscale;
+  }
+  return scaled;
+}
+
+at::Tensor GaussianProcess::Covariances(const at::Tensor& points, const at::Tensor& others,
+                                        at::Tensor* slopes) const {
+  const int64_t rows = points.size(0), columns = others.size(0), dimension = points.size(1);
+  at::Tensor values = at::empty({rows, columns}, at::kDouble);
+  if (slopes != nullptr) *slopes = at::empty({rows, columns}, at::kDouble);
+  const at::Tensor scaled = Scaled(others);
+  const double *many = scaled.const_data_ptr<double>(), *from = points.const_data_ptr<double>();
+  double* k = values.mutable_data_ptr<double>();
+  double* g = slopes == nullptr ? nullptr : slopes->mutable_data_ptr<double>();
+  at::parallel_for(0, rows, GrainOfRows(columns, dimension), [&](int64_t begin, int64_t end) {
+    std::vector<double> x(dimension), squared(columns);
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t d = 0; d < dimension; ++d) x[d] = from[i * dimension + d] / parameters_.lengthscales[d];
+      SquaredDistances(x.data(), many, columns, dimension, columns, squared.data());
+      double *row = k + i * columns, *slope = g == nullptr ? nullptr : g + i * columns;
+      KernelValues(kernel_, columns, squared.data(), row, slope);
+      for (int64_t j = 0; j < columns; ++j) row[j] *= parameters_.outputscale;
+      for (int64_t j = 0; slope != nullptr && j < columns; ++j) slope[j] *= parameters_.outputscale;
+    }
+  });
+  return values;
+}
+
+at::Tensor GaussianProcess::CovarianceGradient(const at::Tensor& points, const at::Tensor& others,
+                                               const at::Tensor& slopes, const at::Tensor& weights) const {
+  const int64_t rows = points.size(0), columns = others.size(0), dimension = points.size(1);
+  at::Tensor gradient = at::zeros({rows, dimension}, at::kDouble);
+  const at::Tensor scaled = Scaled(others), products = (slopes * weights).contiguous();
+  const double *many = scaled.const_data_ptr<double>(), *from = points.const_data_ptr<double>();
+  double* sums = gradient.mutable_data_ptr<double>();
+  at::parallel_for(0, rows, GrainOfRows(columns, dimension), [&](int64_t begin, int64_t end) {
+    std::vector<double> x(dimension);
+    for (int64_t i = begin; i < end; ++i) {
+      for (int64_t d = 0; d < dimension; ++d) x[d] = from[i * dimension + d] / parameters_.lengthscales[d];
+      AddWeightedDifferences(x.data(), many, columns, dimension, columns,
+                             products.const_data_ptr<double>() + i * columns, sums + i * dimension);
+      for (int64_t d = 0; d < dimension; ++d) sums[i * dimension + d] /= -parameters_.lengthscales[d];
+    }
+  });
+  return gradient;
+}
+
+at::Tensor GaussianProcess::GroupCovariances(const at::Tensor& points) const {
+  const int64_t groups = points.size(0), q = points.size(1), dimension = points.size(2);
+  at::Tensor values = at::empty({groups, q, q}, at::kDouble);
+  const double* from = points.const_data_ptr<double>();
+  double* to = values.mutable_data_ptr<double>();
+  at::parallel_for(0, groups, GrainOfRows(q * q, dimension), [&](int64_t begin, int64_t end) {
+    std::vector<double> squared(q * q);
+    for (int64_t b = begin; b < end; ++b) {
+      const double* x = from + b * q * dimension;
+      for (int64_t i = 0; i < q * q; ++i) {
+        double sum = 0;
+        for (int64_t d = 0; d < dimension; ++d) {
+          const double step =
+              (x[i / q * dimension + d] - x[i % q * dimension + d]) / parameters_.lengthscales[d];
+          sum += step * step;
+        }
+        squared[i] = sum;
+      }
+      KernelValues(kernel_, q * q, squared.data(), to + b * q * q, nullptr);
+      for (int64_t i = 0; i < q * q; ++i) to[b * q * q + i] *= parameters_.outputscale;
+    }
+  });
+  return values;
+}
+
+void GaussianProcess::AddGroupGradient(const at::Tensor& points, const at::Tensor& weights,
+                                       at::Tensor& gradient) const {
+  const int64_t groups = points.size(0), q = points.size(1), dimension = points.size(2);
+  const double *from = points.const_data_ptr<double>(), *weight = weights.const_data_ptr<double>();
+  double* sums = gradient.mutable_data_ptr<double>();
+  for (int64_t b = 0; b < groups; ++b) {
+    const double* x = from + b * q * dimension;
+    for (int64_t i = 0; i < q * q; ++i) {
+      double squared = 0, value, slope;
+      for (int64_t d = 0; d < dimension; ++d) {
+        const double step =
+            (x[i / q * dimension + d] - x[i % q * dimension + d]) / parameters_.lengthscales[d];
+        squared += step * step;
+      }
+      KernelValues(kernel_, 1, &squared, &value, &slope);
+      slope *= parameters_.outputscale * weight[b * q * q + i];
+      for (int64_t d = 0; d < dimension; ++d) {
+        const double step = x[i / q * dimension + d] - x[i % q * dimension + d];
+        sums[(b * q + i / q) * dimension + d] -=
+            slope * step / (parameters_.lengthscales[d] * parameters_.lengthscales[d]);
+      }
+    }
+  }
+}
+
+GroupPosterior GaussianProcess::Posterior(const at::Tensor& points, bool with_gradients) const {
+  TORCH_CHECK(points.dim() == 3 && points.size(2) == dimension(), "points: shape ", points.sizes(),
+              ", expected [B, Q, ", dimension(), "]");
+  const at::NoGradGuard no_grad;
+  GroupPosterior posterior;
+  posterior.points = F64(points);
+  const int64_t groups = points.size(0), q = points.size(1), rows = groups * q;
+  const at::Tensor flat = posterior.points.view({rows, dimension()});
+  posterior.covariance = Covariances(flat, points_, with_gradients ? &posterior.slopes : nullptr);
+  posterior.means =
+      (RowProduct(posterior.covariance, weights_.unsqueeze(1)) + parameters_.mean).view({groups, q});
+  const at::Tensor half = RowProduct(posterior.covariance, inverse_factor_.t());
+  if (with_gradients) posterior.projections = RowProduct(half, inverse_factor_);
+  if (q == 1) {
+    posterior.covariances = at::empty({groups, 1, 1}, at::kDouble);
+    double* variances = posterior.covariances.mutable_data_ptr<double>();
+    for (int64_t b = 0; b < groups; ++b) {
+      const double* row = half.const_data_ptr<double>() + b * size();
+      variances[b] = parameters_.outputscale - Dot(row, row, size());
+    }
+    return posterior;
+  }
+  posterior.covariances = GroupCovariances(posterior.points);
+  double* covariances = posterior.covariances.mutable_data_ptr<double>();
+  at::parallel_for(0, groups, GrainOfRows(q * q, size()), [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; ++b) {
+      const double* rows_of_group = half.const_data_ptr<double>() + b * q * size();
+      for (int64_t i = 0; i < q; ++i) {
+        for (int64_t j = 0; j <= i; ++j) {
+          const double known = Dot(rows_of_group + i * size(), rows_of_group + j * size(), size());
+          covariances[(b * q + i) * q + j] -= known;
+          if (j < i) covariances[(b * q + j) * q + i] -= known;
+        }
+      }
+    }
+  });
+  return posterior;
+}
+
+at::Tensor GaussianProcess::Gradient(const GroupPosterior& posterior, const at::Tensor& d_means,
+                                     const at::Tensor& d_covariances) const {
+  const at::NoGradGuard no_grad;
+  const int64_t groups = posterior.points.size(0), q = posterior.points.size(1), rows = groups * q;
+  // cov(x_a, x_b) = k(x_a, x_b) - k(x_a)' K^-1 k(x_b), and either of the two may move.
+  const at::Tensor both = d_covariances + d_covariances.transpose(1, 2);
+  at::Tensor weights = d_means.reshape({rows, 1}) * weights_;
+  if (q == 1) {
+    weights.sub_(both.view({rows, 1}) * posterior.projections);
+  } else {
+    const at::Tensor projections = posterior.projections.view({groups, q, size()});
+    for (int64_t j = 0; j < q; ++j) {
+      weights.view({groups, q, size()}).sub_(both.select(2, j).unsqueeze(2) * projections.narrow(1, j, 1));
+    }
+  }
+  at::Tensor gradient =
+      CovarianceGradient(posterior.points.view({rows, dimension()}), points_, posterior.slopes, weights)
+          .view({groups, q, dimension()});
+  if (q > 1) AddGroupGradient(posterior.points, both.contiguous(), gradient);
+  return gradient;
+}
+
+}  // namespace plumb

@@ -1,0 +1,99 @@
+#ifndef PLUMB_OPTIM_BAYESIAN_GAUSSIAN_PROCESS_H_
+#define PLUMB_OPTIM_BAYESIAN_GAUSSIAN_PROCESS_H_
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "optim/bayesian/covariance.h"
+#include "optim/core/cholesky.h"
+
+namespace plumb {
+
+// In the units of points and values.
+struct GaussianProcessParameters {
+  std::vector<double> lengthscales;  // [D]
+  double outputscale = 1;            // the process's variance
+  double noise = 0;                  // variance of what is added to each observation
+  double mean = 0;
+};
+
+// The posterior of f, without noise, at B groups of Q points, jointly within a group; and, where gradients
+// were asked for, what they are made from.
+struct GroupPosterior {
+  at::Tensor means;        // [B, Q]
+  at::Tensor covariances;  // [B, Q, Q]
+  at::Tensor points;       // [B, Q, D]
+  at::Tensor covariance;   // [B Q, N], prior, with the observed points
+  at::Tensor slopes;       // [B Q, N], see Covariances
+  at::Tensor projections;  // [B Q, N], K^-1 k(x)
+};
+
+// Exact regression: y = f(x) + noise, f a Gaussian process with a constant mean and a stationary kernel with
+// a lengthscale for each coordinate (Frazier 2018, "A Tutorial on Bayesian Optimization", arXiv 1807.02811,
+// section 3; Rasmussen and Williams 2006, algorithm 2.1). f64, on the CPU.
+class GaussianProcess {
+ public:
+  // points: [N, D], values: [N]. A covariance that is not positive definite (points that come twice without
+  // noise) gets jitter on its diagonal, 1e-8 of it and more while that does not suffice. Error: shapes,
+  // numbers that are not finite, parameters out of range.
+  static absl::StatusOr<GaussianProcess> Create(Kernel kernel, GaussianProcessParameters parameters,
+                                                const at::Tensor& points, const at::Tensor& values);
+
+  // M more observations in O(M N^2), with the noise of the others or another. What fails changes nothing.
+  absl::Status Append(const at::Tensor& points, const at::Tensor& values);
+  absl::Status Append(const at::Tensor& points, const at::Tensor& values, double noise);
+
+  int64_t size() const { return points_.size(0); }
+  int64_t dimension() const { return points_.size(1); }
+  Kernel kernel() const { return kernel_; }
+  const GaussianProcessParameters& parameters() const { return parameters_; }
+  const at::Tensor& points() const { return points_; }    // [N, D]
+  const at::Tensor& values() const { return values_; }    // [N]
+  const at::Tensor& weights() const { return weights_; }  // [N], K^-1 (y - mean)
+  double jitter() const { return factor_.jitter(); }
+
+  // log p(values), with the noise.
+  double LogMarginalLikelihood() const;
+
+  // points: [B, Q, D].
+  GroupPosterior Posterior(const at::Tensor& points, bool with_gradients) const;
+
+  // The gradient [B, Q, D] of what depends on a posterior with gradients: d_means [B, Q] and d_covariances
+  // [B, Q, Q] are its derivatives.
+  at::Tensor Gradient(const GroupPosterior& posterior, const at::Tensor& d_means,
+                      const at::Tensor& d_covariances) const;
+
+  // What the above are made of. The prior's covariances of points [B, D] and others [M, D], [B, M]; and the
+  // gradient with respect to `points` of the sum of weights [B, M] times them, from their slopes [B, M].
+  at::Tensor Covariances(const at::Tensor& points, const at::Tensor& others, at::Tensor* slopes) const;
+  at::Tensor CovarianceGradient(const at::Tensor& points, const at::Tensor& others, const at::Tensor& slopes,
+                                const at::Tensor& weights) const;
+  // L^-1, where L is the factor of the observations' covariance. [N, N]
+  const at::Tensor& inverse_factor() const { return inverse_factor_; }
+  // K^-1 (values - mean) for columns of other values at the same points. [N, S] -> [N, S]
+  at::Tensor WeightsOf(const at::Tensor& values) const;
+
+ private:
+  GaussianProcess(Kernel kernel, GaussianProcessParameters parameters)
+      : kernel_(kernel), parameters_(std::move(parameters)) {}
+  // [D, M], divided by the lengthscales.
+  at::Tensor Scaled(const at::Tensor& points) const;
+  // The prior's covariances within groups [B, Q, D]: [B, Q, Q]; and the gradient [B, Q, D] of their sum with
+  // symmetric weights [B, Q, Q], each entry counted where its first point moves, added to `gradient`.
+  at::Tensor GroupCovariances(const at::Tensor& points) const;
+  void AddGroupGradient(const at::Tensor& points, const at::Tensor& weights, at::Tensor& gradient) const;
+
+  Kernel kernel_;
+  GaussianProcessParameters parameters_;
+  at::Tensor points_, values_, weights_;
+  Cholesky factor_;
+  at::Tensor inverse_factor_;
+};
+
+}  // namespace plumb
+
+#endif  // PLUMB_OPTIM_BAYESIAN_GAUSSIAN_PROCESS_H_

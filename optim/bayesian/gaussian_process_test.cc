@@ -1,0 +1,250 @@
+#include "optim/bayesian/gaussian_process.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <tuple>
+#include <utility>
+
+#include "common/files/files.h"
+#include "common/tensor/random.h"
+#include "common/testing/testing.h"
+#include "optim/bayesian/fit_gaussian_process.h"
+#include "optim/bayesian/row_product.h"
+
+namespace plumb {
+namespace {
+
+using testing::HasSubstr;
+
+const Kernel kKernels[] = {GaussianProcessOptions::RBF, GaussianProcessOptions::MATERN_1_2,
+                           GaussianProcessOptions::MATERN_3_2, GaussianProcessOptions::MATERN_5_2};
+
+nlohmann::json Golden() {
+  return nlohmann::json::parse(
+      ReadFile(Runfile("optim/bayesian/testdata/botorch_gaussian_process.json")).value());
+}
+
+at::Tensor Tensor(const nlohmann::json& numbers) {
+  return at::tensor(numbers.get<std::vector<double>>(), at::kDouble);
+}
+
+at::Tensor Uniform(at::IntArrayRef sizes, uint64_t seed) {
+  return RandomStream(seed, "gaussian_process_test").UniformTensor(sizes, at::kDouble);
+}
+
+double Largest(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>(); }
+
+GaussianProcess Example(Kernel kernel, int64_t size = 9, double noise = 0.02) {
+  const at::Tensor points = Uniform({size, 2}, 1);
+  const at::Tensor values = (4 * points.select(1, 0)).sin() + points.select(1, 1).square();
+  return GaussianProcess::Create(kernel, {{0.4, 0.7}, 1.3, noise, 0.2}, points, values).value();
+}
+
+TEST(RowProductTest, IsTheProductRowByRow) {
+  for (const auto& [rows, depth, columns] :
+       std::vector<std::tuple<int64_t, int64_t, int64_t>>{{9, 7, 37}, {4, 1, 16}, {1, 50, 3}, {6, 0, 2}}) {
+    const at::Tensor a = Uniform({rows, depth}, 1), b = Uniform({depth, columns}, 2);
+    const at::Tensor product = RowProduct(a, b);
+    EXPECT_LT(Largest(product, at::mm(a, b)), 1e-13);
+    EXPECT_TRUE(RowProduct(a.narrow(0, rows - 1, 1), b).equal(product.narrow(0, rows - 1, 1)));
+    EXPECT_TRUE(RowProduct(a.narrow(0, 0, 1), b).equal(product.narrow(0, 0, 1)));
+  }
+}
+
+TEST(GaussianProcessTest, HasBotorchsPosterior) {
+  const nlohmann::json golden = Golden();
+  const at::Tensor points = Tensor(golden["points"]).view({-1, 3}), values = Tensor(golden["values"]),
+                   groups = Tensor(golden["groups"]).view({-1, 2, 3});
+  ASSERT_EQ(golden["cases"].size(), 4);
+  for (const nlohmann::json& entry : golden["cases"]) {
+    SCOPED_TRACE(entry["kernel"].get<std::string>());
+    Kernel kernel = GaussianProcessOptions::RBF;
+    ASSERT_TRUE(GaussianProcessOptions::Kernel_Parse(entry["kernel"].get<std::string>(), &kernel));
+    const GaussianProcess model =
+        GaussianProcess::Create(kernel, {entry["lengthscales"], 1, entry["noise"], entry["mean"]}, points,
+                                values)
+            .value();
+    EXPECT_EQ(model.jitter(), 0);
+    const GroupPosterior posterior = model.Posterior(groups, false);
+    // GPyTorch keeps squared distances above 1e-15, which tells where the kernel has a kink.
+    const double tolerance = kernel == GaussianProcessOptions::MATERN_1_2 ? 1e-7 : 1e-10;
+    EXPECT_LT(Largest(posterior.means.flatten(), Tensor(entry["means"])), tolerance);
+    EXPECT_LT(Largest(posterior.covariances.flatten(), Tensor(entry["covariances"])), tolerance);
+    EXPECT_NEAR(model.LogMarginalLikelihood(), entry["log_marginal_likelihood"], 10 * tolerance);
+  }
+}
+
+// The means and covariances of groups, each weighed differently.
+TEST(GaussianProcessTest, GradientsAreFiniteDifferences) {
+  for (const Kernel kernel : kKernels) {
+    const GaussianProcess model = Example(kernel);
+    for (const int64_t q : {1, 3}) {
+      const at::Tensor points = Uniform({2, q, 2}, 2), d_means = Uniform({2, q}, 3),
+                       d_covariances = Uniform({2, q, q}, 4);
+      const auto value = [&](const at::Tensor& at_points) {
+        const GroupPosterior posterior = model.Posterior(at_points, false);
+        return (posterior.means * d_means).sum().item<double>() +
+               (posterior.covariances * d_covariances).sum().item<double>();
+      };
+      const at::Tensor gradient = model.Gradient(model.Posterior(points, true), d_means, d_covariances);
+      for (int64_t i = 0; i < points.numel(); ++i) {
+        at::Tensor above = points.clone(), below = points.clone();
+        const double step = 1e-6;
+        above.view({-1})[i] += step;
+        below.view({-1})[i] -= step;
+        EXPECT_NEAR(gradient.reshape({-1})[i].item<double>(), (value(above) - value(below)) / (2 * step),
+                    1e-7)
+            << kernel << " " << q << " " << i;
+      }
+    }
+  }
+}
+
+TEST(GaussianProcessTest, AppendingIsFittingAllAtOnce) {
+  const GaussianProcess all = Example(GaussianProcessOptions::MATERN_5_2, 12);
+  GaussianProcess grown = GaussianProcess::Create(all.kernel(), all.parameters(),
+                                                  all.points().narrow(0, 0, 7), all.values().narrow(0, 0, 7))
+                              .value();
+  PLUMB_ASSERT_OK(grown.Append(all.points().narrow(0, 7, 5), all.values().narrow(0, 7, 5)));
+  const at::Tensor points = Uniform({3, 2, 2}, 5);
+  EXPECT_LT(Largest(grown.Posterior(points, false).covariances, all.Posterior(points, false).covariances),
+            1e-12);
+  EXPECT_LT(Largest(grown.Posterior(points, false).means, all.Posterior(points, false).means), 1e-12);
+  EXPECT_NEAR(grown.LogMarginalLikelihood(), all.LogMarginalLikelihood(), 1e-10);
+  EXPECT_FALSE(grown.Append(at::full({1, 2}, NAN, at::kDouble), at::zeros({1}, at::kDouble)).ok());
+  EXPECT_EQ(grown.size(), 12);
+}
+
+TEST(GaussianProcessTest, PointsThatComeTwiceGetJitter) {
+  const at::Tensor points = Uniform({4, 2}, 1).repeat({2, 1}), values = Uniform({4}, 2).repeat({2});
+  for (const Kernel kernel : kKernels) {
+    const GaussianProcess model =
+        GaussianProcess::Create(kernel, {{0.4, 0.7}, 1, /*noise=*/0, 0}, points, values).value();
+    EXPECT_GT(model.jitter(), 0);
+    const GroupPosterior posterior = model.Posterior(points.unsqueeze(1), false);
+    EXPECT_LT(Largest(posterior.means.select(1, 0), values), 1e-4);
+    GaussianProcess grown =
+        GaussianProcess::Create(kernel, {{0.4, 0.7}, 1, 0, 0}, points.narrow(0, 0, 4), values.narrow(0, 0, 4))
+            .value();
+    PLUMB_EXPECT_OK(grown.Append(points.narrow(0, 0, 2), values.narrow(0, 0, 2)));
+    EXPECT_TRUE(std::isfinite(grown.LogMarginalLikelihood()));
+  }
+}
+
+TEST(GaussianProcessTest, SaysWhatIsWrong) {
+  const at::Tensor points = Uniform({3, 2}, 1), values = Uniform({3}, 2);
+  const auto message = [&](GaussianProcessParameters parameters, const at::Tensor& x, const at::Tensor& y) {
+    return std::string(
+        GaussianProcess::Create(GaussianProcessOptions::RBF, parameters, x, y).status().message());
+  };
+  at::Tensor bad = values.clone();
+  bad[1] = NAN;
+  EXPECT_THAT(message({{1, 1}, 1, 0.1, 0}, points, bad), HasSubstr("value of observation 1: nan"));
+  EXPECT_THAT(message({{1, 0}, 1, 0.1, 0}, points, values), HasSubstr("lengthscale 1: 0"));
+  EXPECT_THAT(message({{1, 1}, 1, -1, 0}, points, values), HasSubstr("noise -1"));
+  EXPECT_THAT(message({{1}, 1, 0.1, 0}, points, values), HasSubstr("observed points: shape [3, 2]"));
+}
+
+TEST(LogPosteriorTest, GradientsAreFiniteDifferences) {
+  const at::Tensor points = Uniform({10, 3}, 1);
+  at::Tensor values = (5 * points.select(1, 0)).sin() + points.select(1, 1);
+  values = (values - values.mean()) / values.std();
+  for (const Kernel kernel : kKernels) {
+    GaussianProcessOptions options;
+    options.set_kernel(kernel);
+    options.set_fit_outputscale(true);
+    const LogPosterior posterior(points, values, options);
+    ASSERT_EQ(posterior.parameter_count(), 5);
+    std::vector<double> theta = {-0.5, 0.1, 0.4, -2, 0.3}, gradient(5);
+    posterior.Evaluate(theta.data(), gradient.data(), nullptr);
+    for (size_t p = 0; p < theta.size(); ++p) {
+      std::vector<double> above = theta, below = theta;
+      above[p] += 1e-5;
+      below[p] -= 1e-5;
+      EXPECT_NEAR(gradient[p],
+                  (posterior.Evaluate(above.data(), nullptr, nullptr) -
+                   posterior.Evaluate(below.data(), nullptr, nullptr)) /
+                      2e-5,
+                  1e-8)
+          << kernel << " " << p;
+    }
+  }
+}
+
+TEST(FitGaussianProcessTest, FindsWhatBotorchFindsOrBetter) {
+  const nlohmann::json golden = Golden();
+  for (const nlohmann::json& entry : golden["fits"]) {
+    SCOPED_TRACE(entry["function"].get<std::string>());
+    const std::vector<double> lengthscales = entry["lengthscales"];
+    const int64_t dimension = lengthscales.size();
+    const at::Tensor points = Tensor(entry["points"]).view({-1, dimension});
+    GaussianProcessOptions options;
+    options.mutable_lbfgsb()->set_gtol(1e-9);
+    options.mutable_lbfgsb()->set_ftol(0);
+    const GaussianProcessFit fit = FitGaussianProcess(points, Tensor(entry["values"]), options).value();
+    EXPECT_NEAR(fit.log_posterior, entry["log_posterior"], 1e-7);
+    for (int64_t d = 0; d < dimension; ++d) {
+      EXPECT_NEAR(fit.standardized.lengthscales[d] / lengthscales[d], 1, 2e-3) << d;
+    }
+    EXPECT_NEAR(fit.standardized.noise / entry["noise"].get<double>(), 1, 2e-3);
+    const GroupPosterior posterior =
+        fit.model.Posterior(Tensor(entry["queries"]).view({-1, 1, dimension}), false);
+    const double scale = Tensor(entry["values"]).std().item<double>();
+    EXPECT_LT(Largest(posterior.means.flatten(), Tensor(entry["means"])), 1e-3 * scale);
+    EXPECT_LT(Largest(posterior.covariances.flatten(), Tensor(entry["variances"])), 1e-3 * scale * scale);
+  }
+}
+
+TEST(FitGaussianProcessTest, DependsNeitherOnTheUnitsNorOnThreads) {
+  const at::Tensor unit = Uniform({30, 2}, 1), values = (6 * unit).sin().sum(1);
+  const at::Tensor lower = at::tensor({-5.0, 100.0}, at::kDouble),
+                   upper = at::tensor({5.0, 300.0}, at::kDouble);
+  const int threads = at::get_num_threads();
+  at::set_num_threads(1);
+  const GaussianProcessFit fit = FitGaussianProcess(unit, values, {}).value();
+  const at::Tensor queries = Uniform({600, 1, 2}, 2);
+  const GroupPosterior alone = fit.model.Posterior(queries, true);
+  at::set_num_threads(2);
+  const GaussianProcessFit again = FitGaussianProcess(unit, values, {}).value();
+  const GroupPosterior together = again.model.Posterior(queries, true);
+  at::set_num_threads(threads);
+  EXPECT_EQ(fit.standardized.lengthscales, again.standardized.lengthscales);
+  EXPECT_TRUE(alone.means.equal(together.means));
+  EXPECT_TRUE(alone.covariances.equal(together.covariances));
+  EXPECT_TRUE(alone.projections.equal(together.projections));
+  const GaussianProcessFit scaled =
+      FitGaussianProcess(lower + unit * (upper - lower), 1000 * values + 7, {}, lower, upper).value();
+  EXPECT_NEAR(scaled.log_posterior, fit.log_posterior, 1e-6);
+  EXPECT_NEAR(scaled.model.parameters().lengthscales[1] / (200 * fit.model.parameters().lengthscales[1]), 1,
+              1e-2);
+}
+
+TEST(FitGaussianProcessTest, TakesWhatIsHardAndSaysWhatIsWrong) {
+  // All values equal, one observation, the same point again and again.
+  const at::Tensor points = Uniform({6, 2}, 1);
+  for (const auto& [x, y] : {std::make_pair(points, at::full({6}, 3.0, at::kDouble)),
+                             std::make_pair(points.narrow(0, 0, 1), at::full({1}, 3.0, at::kDouble)),
+                             std::make_pair(points.narrow(0, 0, 1).repeat({6, 1}), Uniform({6}, 3))}) {
+    const auto fit = FitGaussianProcess(x, y, {});
+    PLUMB_ASSERT_OK(fit);
+    EXPECT_TRUE(std::isfinite(fit->model.Posterior(points.unsqueeze(1), false).means.sum().item<double>()));
+  }
+  at::Tensor values = Uniform({6}, 2);
+  values[4] = INFINITY;
+  EXPECT_THAT(FitGaussianProcess(points, values, {}).status().message(),
+              HasSubstr("value of observation 4: inf, expected a finite number"));
+  EXPECT_THAT(FitGaussianProcess(points.narrow(0, 0, 0), values.narrow(0, 0, 0), {}).status().message(),
+              HasSubstr("expected at least one point"));
+}
+
+}  // namespace
+}  // namespace plumb
