@@ -5,6 +5,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/log.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
@@ -22,12 +23,15 @@
 #include "common/testing/testing.h"
 #include "optim/bayesian/batch_improvement.h"
 #include "optim/bayesian/confidence_bound.h"
+#include "optim/bayesian/environment.h"
 #include "optim/bayesian/expected_improvement.h"
 #include "optim/bayesian/fantasy_improvement.h"
 #include "optim/bayesian/knowledge_gradient.h"
 #include "optim/bayesian/max_value_entropy.h"
 #include "optim/bayesian/maximize_acquisition.h"
+#include "optim/bayesian/multi_fidelity.h"
 #include "optim/bayesian/normal_distribution.h"
+#include "optim/bayesian/recommend.h"
 
 namespace plumb {
 namespace {
@@ -331,6 +335,57 @@ TEST_F(AcquisitionTest, KnowledgeGradientIsTheMeanOverObservations) {
     }
     EXPECT_NEAR(std::exp(values[i].item<double>()), sum / steps, 0.03 * sum / steps) << i;
   }
+}
+
+TEST_F(AcquisitionTest, KnowledgeOfWeightedSumsIsThatOfTheirMeans) {
+  const at::Tensor points = Uniform({5, 3}, 10), sums = Uniform({6, 2, 3}, 11);
+  const at::Tensor weights = at::tensor({0.3, 0.7}, at::kDouble);
+  const KnowledgeGradient acquisition(model_, sums, weights);
+  ExpectGradients(acquisition, points, 1e-5);
+  // E of the least of the sums after an observation, by its law: they are jointly normal.
+  const at::Tensor x = points.narrow(0, 0, 1), all = at::cat({sums.view({12, 3}), x}).unsqueeze(0);
+  const GroupPosterior joint = model_->Posterior(all, false);
+  const double scale = std::sqrt(joint.covariances[0][12][12].item<double>() + model_->parameters().noise);
+  std::vector<double> a, b;
+  for (int64_t m = 0; m < 6; ++m) {
+    double mean = 0, covariance = 0;
+    for (int64_t w = 0; w < 2; ++w) {
+      mean += weights[w].item<double>() * joint.means[0][2 * m + w].item<double>();
+      covariance += weights[w].item<double>() * joint.covariances[0][12][2 * m + w].item<double>();
+    }
+    a.push_back(-mean);
+    b.push_back(-covariance / scale);
+  }
+  EXPECT_NEAR(acquisition.Evaluate(x, false).values.item<double>(),
+              LogExpectedMaximumGain(a, b, nullptr, nullptr), 1e-9);
+}
+
+TEST_F(AcquisitionTest, KnowledgeByCostHasItsGradient) {
+  const auto acquisition = MultiFidelityKnowledgeGradient(model_, Uniform({20, 3}, 9), {2, 0.5, 3});
+  const at::Tensor points = Uniform({5, 3}, 10);
+  ExpectGradients(*acquisition, points, 1e-5);
+  at::Tensor highest = Uniform({20, 3}, 9);
+  highest.select(1, 2).fill_(1);
+  const KnowledgeGradient plain(model_, highest.unsqueeze(1), at::ones({1}, at::kDouble));
+  const at::Tensor cost = 0.5 + 3 * points.select(1, 2);
+  EXPECT_LT(Largest(acquisition->Evaluate(points, false).values,
+                    plain.Evaluate(points, false).values - at::log(cost)),
+            1e-12);
+}
+
+TEST_F(AcquisitionTest, MeansOverConditionsAreMeans) {
+  const Environment environment{
+      {1}, at::tensor({0.2, 0.9}, at::kDouble).view({2, 1}), at::tensor({0.25, 0.75}, at::kDouble)};
+  const at::Tensor under = environment.Under(single_);
+  EXPECT_TRUE(under.select(1, 1).select(1, 1).equal(at::full({4}, 0.9, at::kDouble)));
+  EXPECT_TRUE(under.select(1, 0).select(1, 2).equal(single_.select(1, 2)));
+  const NegativePosteriorMean mean(model_, environment.Under(at::full({1, 3}, NAN, at::kDouble))[0],
+                                   environment.probabilities);
+  ExpectGradients(mean, single_);
+  const at::Tensor means = model_->Posterior(under, false).means;
+  EXPECT_LT(
+      Largest(mean.Evaluate(single_, false).values, -(0.25 * means.select(1, 0) + 0.75 * means.select(1, 1))),
+      1e-12);
 }
 
 TEST(BoltzmannSampleTest, TakesTheBestAndNoneTwice) {

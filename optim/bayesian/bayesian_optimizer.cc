@@ -3,7 +3,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -20,7 +22,9 @@
 #include "optim/bayesian/knowledge_gradient.h"
 #include "optim/bayesian/max_value_entropy.h"
 #include "optim/bayesian/maximize_acquisition.h"
+#include "optim/bayesian/multi_fidelity.h"
 #include "optim/bayesian/normal_distribution.h"
+#include "optim/bayesian/recommend.h"
 
 namespace plumb {
 namespace {
@@ -30,6 +34,55 @@ absl::StatusOr<at::Tensor> Candidates(const GaussianProcess& model, const MixedS
                                       const RandomStream& stream) {
   PLUMB_ASSIGN_OR_RETURN(const SobolSequence sequence, SobolSequence::Scrambled(space.dimension(), stream));
   return at::cat({model.points(), space.Features(space.FromUnit(sequence.Points(0, count)))});
+}
+
+// The conditions under which f counts, in features; one row without coordinates where it counts as it is.
+absl::StatusOr<Environment> EnvironmentOf(const BayesianOptions& options, const MixedSpace& space) {
+  Environment environment;
+  std::vector<double> rows, probabilities;
+  const auto add = [&](const std::string& what, int64_t d) -> absl::Status {
+    if (d < 0 || d >= space.dimension() || space.FeatureOf(d) < 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(what, ": ", d, ", expected 0 to ", space.dimension() - 1, " and no category"));
+    }
+    environment.coordinates.push_back(space.FeatureOf(d));
+    return absl::OkStatus();
+  };
+  if (options.has_multi_fidelity_knowledge_gradient()) {
+    PLUMB_RETURN_IF_ERROR(add("multi_fidelity_knowledge_gradient.coordinate",
+                              options.multi_fidelity_knowledge_gradient().coordinate()));
+    rows = {1};
+  }
+  if (options.has_environmental_knowledge_gradient()) {
+    const EnvironmentalKnowledgeGradientOptions& environmental = options.environmental_knowledge_gradient();
+    for (const int64_t d : environmental.coordinate()) {
+      PLUMB_RETURN_IF_ERROR(add("environmental_knowledge_gradient.coordinate", d));
+    }
+    if (environmental.condition_size() == 0 || environmental.coordinate_size() == 0) {
+      return absl::InvalidArgumentError(
+          "environmental_knowledge_gradient: expected at least one coordinate and one condition");
+    }
+    double sum = 0;
+    for (const auto& condition : environmental.condition()) {
+      if (condition.value_size() != environmental.coordinate_size()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("environmental_knowledge_gradient.condition ", probabilities.size(), ": ",
+                         condition.value_size(), " values, expected ", environmental.coordinate_size()));
+      }
+      for (int c = 0; c < condition.value_size(); ++c) {
+        rows.push_back(space.FeatureAt(environmental.coordinate(c), condition.value(c)));
+      }
+      probabilities.push_back(condition.probability());
+      sum += condition.probability();
+    }
+    for (double& probability : probabilities) probability /= sum;
+  }
+  if (probabilities.empty()) probabilities = {1};
+  environment.conditions = at::tensor(rows, at::kDouble)
+                               .view({static_cast<int64_t>(probabilities.size()),
+                                      static_cast<int64_t>(environment.coordinates.size())});
+  environment.probabilities = at::tensor(probabilities, at::kDouble);
+  return environment;
 }
 
 // The model after `points` turned out as it expects.
@@ -53,19 +106,22 @@ absl::StatusOr<std::unique_ptr<BayesianOptimizer>> BayesianOptimizer::Create(at:
                                       options.integer_coordinates().end()),
       categories(options.categorical_coordinates().begin(), options.categorical_coordinates().end());
   PLUMB_ASSIGN_OR_RETURN(MixedSpace space, MixedSpace::Create(lower, upper, integers, categories));
+  PLUMB_ASSIGN_OR_RETURN(Environment environment, EnvironmentOf(options, space));
   PLUMB_ASSIGN_OR_RETURN(SobolSequence sequence,
                          SobolSequence::Scrambled(lower.numel(), RandomStream(seed, "bayesian_start")));
-  return std::unique_ptr<BayesianOptimizer>(
-      new BayesianOptimizer(lower, upper, options, seed, std::move(sequence), std::move(space)));
+  return std::unique_ptr<BayesianOptimizer>(new BayesianOptimizer(
+      lower, upper, options, seed, std::move(sequence), std::move(space), std::move(environment)));
 }
 
 BayesianOptimizer::BayesianOptimizer(at::Tensor lower, at::Tensor upper, const BayesianOptions& options,
-                                     uint64_t seed, SobolSequence sequence, MixedSpace space)
+                                     uint64_t seed, SobolSequence sequence, MixedSpace space,
+                                     Environment environment)
     : AskTell(std::move(lower), std::move(upper)),
       options_(options),
       stream_(seed, "bayesian_optimizer"),
       sequence_(std::move(sequence)),
-      space_(std::move(space)) {}
+      space_(std::move(space)),
+      environment_(std::move(environment)) {}
 
 absl::Status BayesianOptimizer::Fit() {
   if (fitted_ == told() && model_ != nullptr) return absl::OkStatus();
@@ -167,6 +223,20 @@ absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(
           Candidates(*model, space_, options_.knowledge_gradient().candidates(), stream.Child("candidates")));
       return std::make_unique<KnowledgeGradient>(model, candidates);
     }
+    case BayesianOptions::kMultiFidelityKnowledgeGradient: {
+      const MultiFidelityKnowledgeGradientOptions& fidelity = options_.multi_fidelity_knowledge_gradient();
+      PLUMB_ASSIGN_OR_RETURN(const at::Tensor candidates,
+                             Candidates(*model, space_, fidelity.candidates(), stream.Child("candidates")));
+      return MultiFidelityKnowledgeGradient(model, candidates,
+                                            FidelityCost{space_.FeatureOf(fidelity.coordinate()),
+                                                         fidelity.fixed_cost(), fidelity.cost_weight()});
+    }
+    case BayesianOptions::kEnvironmentalKnowledgeGradient: {
+      const int64_t count = options_.environmental_knowledge_gradient().candidates();
+      PLUMB_ASSIGN_OR_RETURN(const at::Tensor candidates,
+                             Candidates(*model, space_, count, stream.Child("candidates")));
+      return EnvironmentalKnowledgeGradient(model, candidates, environment_);
+    }
     default:
       function = LogExpectedImprovement(Incumbent());
   }
@@ -182,6 +252,17 @@ absl::StatusOr<at::Tensor> BayesianOptimizer::Maximize(const Acquisition& acquis
           : MaximizeMixedAcquisition(acquisition, space_, options_.search(), stream);
   PLUMB_RETURN_IF_ERROR(found.status());
   return space_.Points(found->points);
+}
+
+absl::StatusOr<at::Tensor> BayesianOptimizer::Recommend() {
+  PLUMB_RETURN_IF_ERROR(Fit());
+  const at::Tensor overrides = environment_.Under(
+      at::full({1, space_.feature_count()}, std::numeric_limits<double>::quiet_NaN(), at::kDouble))[0];
+  const NegativePosteriorMean mean(model_, overrides, environment_.probabilities);
+  PLUMB_ASSIGN_OR_RETURN(at::Tensor point, Maximize(mean, stream_.Child("recommend")));
+  if (environment_.coordinates.empty()) return point[0];
+  const at::Tensor features = space_.Features(point);
+  return space_.Points(environment_.Under(features).select(1, 0))[0];
 }
 
 absl::StatusOr<at::Tensor> BayesianOptimizer::Propose(int64_t count) {

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "common/tensor/random.h"
 #include "optim/bayesian/acquisition.h"
+#include "optim/bayesian/environment.h"
 #include "optim/bayesian/fit_gaussian_process.h"
 #include "optim/bayesian/mixed_space.h"
 #include "optim/bayesian/options.pb.h"
@@ -46,12 +47,17 @@ class BayesianOptimizer : public AskTell {
   // alone, points in its units). Error: nothing was told that did not fail, or the fit's own.
   absl::StatusOr<std::shared_ptr<const GaussianProcess>> Model();
 
+  // The point that the model believes best, [D]: the minimiser of the posterior mean, of f at the highest
+  // fidelity or of its mean over the conditions where the acquisition is one for these (environmental
+  // coordinates then are the first condition's). Constraints do not count. Error: as Model().
+  absl::StatusOr<at::Tensor> Recommend();
+
  protected:
   absl::StatusOr<at::Tensor> Propose(int64_t count) override;
 
  private:
   BayesianOptimizer(at::Tensor lower, at::Tensor upper, const BayesianOptions& options, uint64_t seed,
-                    SobolSequence sequence, MixedSpace space);
+                    SobolSequence sequence, MixedSpace space, Environment environment);
 
   absl::Status Fit();
   // The least value that did not fail, feasible if any is.
@@ -65,7 +71,8 @@ class BayesianOptimizer : public AskTell {
   RandomStream stream_;
   SobolSequence sequence_;
   MixedSpace space_;
-  int64_t fitted_ = -1;  // how much was told when the models were fitted
+  Environment environment_;  // of features; fidelity 1 is one condition, none is none
+  int64_t fitted_ = -1;      // how much was told when the models were fitted
   std::shared_ptr<const GaussianProcess> model_;
   std::vector<std::shared_ptr<const GaussianProcess>> constraint_models_;
 };

@@ -210,6 +210,47 @@ TEST(BayesianOptimizerTest, MixedSpacesAreSearched) {
   }
 }
 
+// Branin with a bias that vanishes at fidelity 1 and evaluations of a tenth of the cost: more evaluations at
+// equal cost, and the recommendation is of the highest fidelity.
+TEST(BayesianOptimizerTest, LowFidelitiesSaveCost) {
+  const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
+  BayesianOptions options = Quick();
+  MultiFidelityKnowledgeGradientOptions& fidelity = *options.mutable_multi_fidelity_knowledge_gradient();
+  fidelity.set_coordinate(2);
+  fidelity.set_fixed_cost(0.1);
+  fidelity.set_cost_weight(0.9);
+  const auto method = BayesianOptimizer::Create(Tensor({-5, 0, 0}), Tensor({10, 15, 1}), options, 1).value();
+  double cost = 0;
+  while (cost < 15) {
+    const at::Tensor points = method->Ask(1).value();
+    const double s = points[0][2].item<double>();
+    cost += 0.1 + 0.9 * s;
+    PLUMB_ASSERT_OK(method->Tell(
+        points, branin.Values(points.narrow(1, 0, 2)) + 5 * (1 - s) * points.select(1, 0).cos()));
+  }
+  EXPECT_GT(method->told(), 20);
+  const at::Tensor found = method->Recommend().value();
+  EXPECT_EQ(found[2].item<double>(), 1);
+  EXPECT_LT(branin.Values(found.narrow(0, 0, 2).unsqueeze(0)).item<double>() - branin.minimum, 0.5);
+}
+
+// (x - w)^2 over three conditions: the mean's minimiser is their weighted mean.
+TEST(BayesianOptimizerTest, TheMeanOverConditionsIsMinimised) {
+  BayesianOptions options = Quick();
+  EnvironmentalKnowledgeGradientOptions& environmental = *options.mutable_environmental_knowledge_gradient();
+  environmental.add_coordinate(1);
+  for (const double w : {0.2, 0.4, 0.9}) environmental.add_condition()->add_value(w);
+  environmental.mutable_condition(2)->set_probability(2);
+  const auto method = BayesianOptimizer::Create(Tensor({0, 0}), Tensor({1, 1}), options, 1).value();
+  while (method->told() < 25) {
+    const at::Tensor points = method->Ask(1).value();
+    PLUMB_ASSERT_OK(method->Tell(points, (points.select(1, 0) - points.select(1, 1)).square()));
+  }
+  const at::Tensor found = method->Recommend().value();
+  EXPECT_NEAR(found[0].item<double>(), (0.2 + 0.4 + 2 * 0.9) / 4, 0.03);
+  EXPECT_EQ(found[1].item<double>(), 0.2);
+}
+
 TEST(BayesianOptimizerTest, AResumedRunAsksForTheSame) {
   const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
   const auto method = Optimizer(branin, Quick());
@@ -244,6 +285,11 @@ TEST(BayesianOptimizerTest, SaysWhatIsWrong) {
               HasSubstr("categorical_coordinates: coordinate 1 comes twice"));
   options.set_integer_coordinates(0, 2);
   EXPECT_THAT(message({0, 0}, {1, 1}, options), HasSubstr("integer_coordinates: 2, expected 0 to 1"));
+  BayesianOptions environmental;
+  environmental.mutable_environmental_knowledge_gradient()->add_coordinate(0);
+  EXPECT_THAT(message({0, 0}, {1, 1}, environmental), HasSubstr("one coordinate and one condition"));
+  environmental.mutable_environmental_knowledge_gradient()->add_condition();
+  EXPECT_THAT(message({0, 0}, {1, 1}, environmental), HasSubstr("condition 0: 0 values, expected 1"));
   EXPECT_NE(message({0, -INFINITY}, {1, 1}, {}), "");
 }
 

@@ -16,6 +16,7 @@
 #include "common/status/status_macros.h"
 #include "common/tensor/random.h"
 #include "common/tensor/shape.h"
+#include "optim/bayesian/hyper_priors.h"
 #include "optim/core/cholesky.h"
 #include "optim/core/dot.h"
 #include "optim/core/lbfgsb.h"
@@ -24,24 +25,10 @@ namespace plumb {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kNoiseLocation = -4, kNoiseScale = 1;
 constexpr double kOutputscaleShape = 2, kOutputscaleRate = 0.15;
 constexpr int64_t kStartsAfterFailure = 5;
 
-double LengthscaleLocation(int64_t dimension) { return std::sqrt(2.0) + 0.5 * std::log(dimension); }
-const double kLengthscaleScale = std::sqrt(3.0);
-
-// The density of exp(log_value), and its derivative with respect to log_value.
-double LogNormalPrior(double log_value, double location, double scale, double* derivative) {
-  const double z = (log_value - location) / scale;
-  *derivative = -1 - z / scale;
-  return -log_value - std::log(scale) - 0.5 * std::log(2 * M_PI) - 0.5 * z * z;
-}
-
-double GammaPrior(double log_value, double shape, double rate, double* derivative) {
-  *derivative = shape - 1 - rate * std::exp(log_value);
-  return shape * std::log(rate) - std::lgamma(shape) + (shape - 1) * log_value - rate * std::exp(log_value);
-}
+const double kLengthscaleScale = LengthscaleScale();
 
 }  // namespace
 

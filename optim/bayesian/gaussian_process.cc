@@ -6,6 +6,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/eye.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -47,6 +48,39 @@ int64_t GrainOfRows(int64_t columns, int64_t dimension) {
 
 absl::StatusOr<GaussianProcess> GaussianProcess::Create(Kernel kernel, GaussianProcessParameters parameters,
                                                         const at::Tensor& points, const at::Tensor& values) {
+  return Make(kernel, std::move(parameters), points, values, {}, {});
+}
+
+absl::StatusOr<GaussianProcess> GaussianProcess::CreateOfTasks(
+    Kernel kernel, GaussianProcessParameters parameters, const at::Tensor& points, const at::Tensor& values,
+    const std::vector<int64_t>& tasks, const at::Tensor& task_covariance, int64_t target) {
+  const int64_t size = tasks.size(), count = task_covariance.size(0);
+  PLUMB_RETURN_IF_ERROR(CheckShape("task covariance", task_covariance, {count, count}));
+  PLUMB_RETURN_IF_ERROR(CheckShape("observed points", points, {size, kAny}));
+  for (const int64_t task : tasks) {
+    if (task >= 0 && task < count) continue;
+    return absl::InvalidArgumentError(absl::StrCat("task ", task, ", expected 0 to ", count - 1));
+  }
+  if (target < 0 || target >= count) {
+    return absl::InvalidArgumentError(absl::StrCat("target task ", target, ", expected 0 to ", count - 1));
+  }
+  const at::Tensor covariance = F64(task_covariance);
+  const double* b = covariance.const_data_ptr<double>();
+  at::Tensor pair_ratios = at::empty({size, size}, at::kDouble), ratios = at::empty({size}, at::kDouble);
+  for (int64_t i = 0; i < size; ++i) {
+    const double own = b[target * count + target];
+    ratios.mutable_data_ptr<double>()[i] = b[target * count + tasks[i]] / own;
+    for (int64_t j = 0; j < size; ++j) {
+      pair_ratios.mutable_data_ptr<double>()[i * size + j] = b[tasks[i] * count + tasks[j]] / own;
+    }
+  }
+  return Make(kernel, std::move(parameters), points, values, pair_ratios, ratios);
+}
+
+absl::StatusOr<GaussianProcess> GaussianProcess::Make(Kernel kernel, GaussianProcessParameters parameters,
+                                                      const at::Tensor& points, const at::Tensor& values,
+                                                      const at::Tensor& pair_ratios,
+                                                      const at::Tensor& ratios) {
   PLUMB_RETURN_IF_ERROR(
       CheckShape("observed points", points, {kAny, static_cast<int64_t>(parameters.lengthscales.size())}));
   PLUMB_RETURN_IF_ERROR(CheckShape("observed values", values, {points.size(0)}));
@@ -68,6 +102,8 @@ absl::StatusOr<GaussianProcess> GaussianProcess::Create(Kernel kernel, GaussianP
   PLUMB_RETURN_IF_ERROR(CheckFinite("value", result.values_));
   const int64_t size = points.size(0);
   at::Tensor covariance = result.Covariances(result.points_, result.points_, nullptr);
+  if (pair_ratios.defined()) covariance.mul_(pair_ratios);
+  result.ratios_ = ratios;
   covariance.diagonal().add_(result.parameters_.noise);
   PLUMB_ASSIGN_OR_RETURN(result.factor_, Cholesky::Factor(covariance, kJitter));
   result.inverse_factor_ = result.factor_.SolveLower(at::eye(size, at::kDouble));
@@ -88,7 +124,8 @@ absl::Status GaussianProcess::Append(const at::Tensor& points, const at::Tensor&
   PLUMB_RETURN_IF_ERROR(CheckFinite("value", more_values));
   const int64_t old_size = size(), count = more.size(0), new_size = old_size + count;
   if (count == 0) return absl::OkStatus();
-  const at::Tensor cross = Covariances(more, points_, nullptr);
+  at::Tensor cross = Covariances(more, points_, nullptr);
+  if (ratios_.defined()) cross = cross * ratios_;
   at::Tensor block = Covariances(more, more, nullptr);
   block.diagonal().add_(noise);
   // A point that is there already, without noise, may need more than the others' jitter.
@@ -106,6 +143,7 @@ absl::Status GaussianProcess::Append(const at::Tensor& points, const at::Tensor&
   inverse.narrow(0, old_size, count).copy_(factor_.SolveUpper(unit).t());
   inverse_factor_ = inverse;
   points_ = at::cat({points_, more});
+  if (ratios_.defined()) ratios_ = at::cat({ratios_, at::ones({count}, at::kDouble)});
   values_ = at::cat({values_, more_values});
   weights_ = WeightsOf(values_.unsqueeze(1)).select(1, 0);
   return absl::OkStatus();
@@ -233,6 +271,10 @@ GroupPosterior GaussianProcess::Posterior(const at::Tensor& points, bool with_gr
   const int64_t groups = points.size(0), q = points.size(1), rows = groups * q;
   const at::Tensor flat = posterior.points.view({rows, dimension()});
   posterior.covariance = Covariances(flat, points_, with_gradients ? &posterior.slopes : nullptr);
+  if (ratios_.defined()) {
+    posterior.covariance.mul_(ratios_);
+    if (with_gradients) posterior.slopes.mul_(ratios_);
+  }
   posterior.means =
       (RowProduct(posterior.covariance, weights_.unsqueeze(1)) + parameters_.mean).view({groups, q});
   const at::Tensor half = RowProduct(posterior.covariance, inverse_factor_.t());

@@ -43,6 +43,14 @@ class GaussianProcess {
   static absl::StatusOr<GaussianProcess> Create(Kernel kernel, GaussianProcessParameters parameters,
                                                 const at::Tensor& points, const at::Tensor& values);
 
+  // The process of one of several tasks, cov(f_t(x), f_u(x')) = B[t, u] k(x, x'), that knows observations of
+  // all. tasks: [N]; task_covariance: B [T, T], of which only ratios to B[target, target] count, since
+  // parameters.outputscale is the target's. What is appended belongs to the target.
+  static absl::StatusOr<GaussianProcess> CreateOfTasks(Kernel kernel, GaussianProcessParameters parameters,
+                                                       const at::Tensor& points, const at::Tensor& values,
+                                                       const std::vector<int64_t>& tasks,
+                                                       const at::Tensor& task_covariance, int64_t target);
+
   // M more observations in O(M N^2), with the noise of the others or another. What fails changes nothing.
   absl::Status Append(const at::Tensor& points, const at::Tensor& values);
   absl::Status Append(const at::Tensor& points, const at::Tensor& values, double noise);
@@ -80,6 +88,11 @@ class GaussianProcess {
  private:
   GaussianProcess(Kernel kernel, GaussianProcessParameters parameters)
       : kernel_(kernel), parameters_(std::move(parameters)) {}
+  // pair_ratios [N, N] and ratios [N]: what covariances among the observed points, and with them, are
+  // multiplied by; undefined for 1.
+  static absl::StatusOr<GaussianProcess> Make(Kernel kernel, GaussianProcessParameters parameters,
+                                              const at::Tensor& points, const at::Tensor& values,
+                                              const at::Tensor& pair_ratios, const at::Tensor& ratios);
   // [D, M], divided by the lengthscales.
   at::Tensor Scaled(const at::Tensor& points) const;
   // The prior's covariances within groups [B, Q, D]: [B, Q, Q]; and the gradient [B, Q, D] of their sum with
@@ -90,6 +103,7 @@ class GaussianProcess {
   Kernel kernel_;
   GaussianProcessParameters parameters_;
   at::Tensor points_, values_, weights_;
+  at::Tensor ratios_;  // [N]; undefined where all observations are of one task
   Cholesky factor_;
   at::Tensor inverse_factor_;
 };

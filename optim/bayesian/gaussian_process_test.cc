@@ -18,6 +18,7 @@
 #include "common/tensor/random.h"
 #include "common/testing/testing.h"
 #include "optim/bayesian/fit_gaussian_process.h"
+#include "optim/bayesian/fit_multi_task.h"
 #include "optim/bayesian/row_product.h"
 
 namespace plumb {
@@ -226,6 +227,80 @@ TEST(FitGaussianProcessTest, DependsNeitherOnTheUnitsNorOnThreads) {
   EXPECT_NEAR(scaled.log_posterior, fit.log_posterior, 1e-6);
   EXPECT_NEAR(scaled.model.parameters().lengthscales[1] / (200 * fit.model.parameters().lengthscales[1]), 1,
               1e-2);
+}
+
+// Two tasks as one process over (x, task) whose covariance is written out.
+TEST(MultiTaskTest, HasThePosteriorOfTheJointProcess) {
+  const at::Tensor points = Uniform({7, 2}, 1), values = Uniform({7}, 2), query = Uniform({1, 1, 2}, 3);
+  const std::vector<int64_t> tasks = {0, 1, 0, 1, 1, 0, 1};
+  const at::Tensor b = at::tensor({2.0, -0.9, -0.9, 1.0}, at::kDouble).view({2, 2});
+  const GaussianProcess model =
+      GaussianProcess::CreateOfTasks(GaussianProcessOptions::MATERN_5_2, {{0.4, 0.7}, 1.5, 0.02, 0.2}, points,
+                                     values, tasks, b, 0)
+          .value();
+  const auto covariance = [&](const at::Tensor& x, int64_t t, const at::Tensor& z, int64_t u) {
+    const at::Tensor step = (x - z) / at::tensor({0.4, 0.7}, at::kDouble);
+    const double s = std::sqrt(5 * step.square().sum().item<double>());
+    return 1.5 / 2.0 * b[t][u].item<double>() * (1 + s + s * s / 3) * std::exp(-s);
+  };
+  at::Tensor k = at::zeros({7, 7}, at::kDouble), kx = at::zeros({7}, at::kDouble);
+  for (int64_t i = 0; i < 7; ++i) {
+    kx[i] = covariance(points[i], tasks[i], query[0][0], 0);
+    for (int64_t j = 0; j < 7; ++j)
+      k[i][j] = covariance(points[i], tasks[i], points[j], tasks[j]) + (i == j ? 0.02 : 0);
+  }
+  const Cholesky factor = Cholesky::Factor(k).value();
+  const GroupPosterior posterior = model.Posterior(query, false);
+  EXPECT_NEAR(posterior.means.item<double>(), 0.2 + (kx * factor.Solve(values - 0.2)).sum().item<double>(),
+              1e-12);
+  EXPECT_NEAR(posterior.covariances.item<double>(), 1.5 - (kx * factor.Solve(kx)).sum().item<double>(),
+              1e-12);
+  GaussianProcess grown = model;
+  PLUMB_ASSERT_OK(grown.Append(query[0], at::full({1}, 0.5, at::kDouble)));
+  EXPECT_NEAR(grown.Posterior(query, false).covariances.item<double>(),
+              posterior.covariances.item<double>() * 0.02 / (posterior.covariances.item<double>() + 0.02),
+              1e-12);
+}
+
+TEST(MultiTaskTest, GradientsAreFiniteDifferences) {
+  const at::Tensor points = Uniform({10, 2}, 1), values = Uniform({10}, 2) * 2 - 1;
+  const MultiTaskLogPosterior posterior(points, {0, 1, 0, 1, 2, 0, 1, 2, 2, 0}, values, 3, 2, {});
+  std::vector<double> theta = {-0.5, 0.1, -2, 0.8, -0.3, 0.5, 0.4, -0.7, 0.2, -1.5, -2.2, -0.4};
+  ASSERT_EQ(posterior.parameter_count(), theta.size());
+  std::vector<double> gradient(theta.size());
+  posterior.Evaluate(theta.data(), gradient.data());
+  for (size_t p = 0; p < theta.size(); ++p) {
+    std::vector<double> above = theta, below = theta;
+    above[p] += 1e-5;
+    below[p] -= 1e-5;
+    EXPECT_NEAR(
+        gradient[p],
+        (posterior.Evaluate(above.data(), nullptr) - posterior.Evaluate(below.data(), nullptr)) / 2e-5, 1e-8)
+        << p;
+  }
+}
+
+// Many observations of a task that is the other's mirror image: the few of the target are enough then.
+TEST(MultiTaskTest, LearnsFromAnotherTask) {
+  const at::Tensor points = Uniform({24, 1}, 1), queries = Uniform({50, 1, 1}, 2);
+  const auto f = [](const at::Tensor& x) { return (9 * x).sin() + x; };
+  std::vector<int64_t> tasks(24, 1);
+  at::Tensor values = -3 * f(points.select(1, 0)) + 5;
+  for (int64_t i = 0; i < 5; ++i) {
+    tasks[i] = 0;
+    values[i] = f(points[i][0]);
+  }
+  const MultiTaskFit fit = FitMultiTask(points, tasks, values, /*target=*/0, 0, {}).value();
+  EXPECT_LT(fit.task_covariance[0][1].item<double>(), 0);
+  const at::Tensor truth = f(queries.flatten());
+  const GaussianProcessFit alone =
+      FitGaussianProcess(points.narrow(0, 0, 5), values.narrow(0, 0, 5), {}).value();
+  const double error = (fit.model.Posterior(queries, false).means.flatten() - truth).norm().item<double>(),
+               without =
+                   (alone.model.Posterior(queries, false).means.flatten() - truth).norm().item<double>();
+  EXPECT_LT(error, 0.5 * without) << without;
+  EXPECT_THAT(FitMultiTask(points, tasks, values, 2, 0, {}).status().message(),
+              HasSubstr("target task 2: has no observation"));
 }
 
 TEST(FitGaussianProcessTest, TakesWhatIsHardAndSaysWhatIsWrong) {

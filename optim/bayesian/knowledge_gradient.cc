@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -75,21 +76,40 @@ double LogExpectedMaximumGain(const std::vector<double>& a, const std::vector<do
 }
 
 KnowledgeGradient::KnowledgeGradient(std::shared_ptr<const GaussianProcess> model, at::Tensor candidates)
-    : model_(std::move(model)), candidates_(candidates.contiguous()) {
-  const int64_t count = candidates_.size(0);
+    : KnowledgeGradient(std::move(model), candidates.unsqueeze(1), at::ones({1}, at::kDouble),
+                        /*counts_itself=*/true) {}
+
+KnowledgeGradient::KnowledgeGradient(std::shared_ptr<const GaussianProcess> model, at::Tensor candidates,
+                                     at::Tensor weights)
+    : KnowledgeGradient(std::move(model), candidates, std::move(weights), /*counts_itself=*/false) {}
+
+KnowledgeGradient::KnowledgeGradient(std::shared_ptr<const GaussianProcess> model,
+                                     const at::Tensor& candidates, at::Tensor weights, bool counts_itself)
+    : model_(std::move(model)), weights_(std::move(weights)), counts_itself_(counts_itself) {
+  const int64_t dimension = candidates.size(2), count = candidates.size(0) * candidates.size(1);
+  candidates_ = candidates.reshape({count, dimension}).contiguous();
   const GroupPosterior posterior =
-      model_->Posterior(candidates_.view({count, 1, candidates_.size(1)}), /*with_gradients=*/true);
-  means_.assign(posterior.means.const_data_ptr<double>(), posterior.means.const_data_ptr<double>() + count);
-  projections_ = posterior.projections;
+      model_->Posterior(candidates_.view({count, 1, dimension}), /*with_gradients=*/true);
+  const at::Tensor means = Weighted(posterior.means.view({1, count})).contiguous();
+  means_.assign(means.const_data_ptr<double>(), means.const_data_ptr<double>() + means.numel());
+  projections_ = Weighted(posterior.projections.t()).t().contiguous();
+}
+
+at::Tensor KnowledgeGradient::Weighted(const at::Tensor& of_points) const {
+  const int64_t rows = of_points.size(0), conditions = weights_.numel();
+  if (conditions == 1) return of_points * weights_;
+  return RowProduct(of_points.reshape({-1, conditions}), weights_.unsqueeze(1)).view({rows, -1});
 }
 
 Evaluation KnowledgeGradient::Evaluate(const at::Tensor& groups, bool with_gradients) const {
   const int64_t count = groups.size(0), dimension = groups.size(1), others = means_.size();
+  const int64_t lines = others + (counts_itself_ ? 1 : 0);
   const GroupPosterior posterior = model_->Posterior(groups.view({count, 1, dimension}), with_gradients);
   at::Tensor slopes;
   const at::Tensor covariances =
-      model_->Covariances(groups, candidates_, with_gradients ? &slopes : nullptr) -
-      RowProduct(posterior.covariance, projections_.t());
+      (Weighted(model_->Covariances(groups, candidates_, with_gradients ? &slopes : nullptr)) -
+       RowProduct(posterior.covariance, projections_.t()))
+          .contiguous();
   Evaluation result{at::empty({count}, at::kDouble), {}};
   at::Tensor d_means = at::zeros({count, 1}, at::kDouble), d_variances = at::zeros({count, 1}, at::kDouble),
              d_covariances = at::zeros({count, others}, at::kDouble);
@@ -100,7 +120,7 @@ Evaluation KnowledgeGradient::Evaluate(const at::Tensor& groups, bool with_gradi
          *d_variance = d_variances.mutable_data_ptr<double>(),
          *d_covariance = d_covariances.mutable_data_ptr<double>();
   at::parallel_for(0, count, 8, [&](int64_t begin, int64_t end) {
-    std::vector<double> a(others + 1), b(others + 1), d_a, d_b;
+    std::vector<double> a(lines), b(lines), d_a, d_b;
     for (int64_t g = begin; g < end; ++g) {
       const double sigma = StandardDeviation(variance[g], *model_);
       const double scale = std::sqrt(sigma * sigma + model_->parameters().noise);
@@ -109,23 +129,28 @@ Evaluation KnowledgeGradient::Evaluate(const at::Tensor& groups, bool with_gradi
         a[i] = -means_[i];
         b[i] = -covariance[g * others + i] / scale;
       }
-      a[others] = -mean[g];
-      b[others] = -sigma * sigma / scale;
+      if (counts_itself_) {
+        a[others] = -mean[g];
+        b[others] = -sigma * sigma / scale;
+      }
       value[g] =
           LogExpectedMaximumGain(a, b, with_gradients ? &d_a : nullptr, with_gradients ? &d_b : nullptr);
       if (!with_gradients) continue;
       double d_scale = 0;
-      for (int64_t i = 0; i <= others; ++i) d_scale -= d_b[i] * b[i] / scale;
+      for (int64_t i = 0; i < lines; ++i) d_scale -= d_b[i] * b[i] / scale;
       for (int64_t i = 0; i < others; ++i) d_covariance[g * others + i] = -d_b[i] / scale;
+      d_variance[g] = d_scale / (2 * scale);
+      if (!counts_itself_) continue;
       d_mean[g] = -d_a[others];
-      d_variance[g] = -d_b[others] / scale + d_scale / (2 * scale);
+      d_variance[g] -= d_b[others] / scale;
     }
   });
   if (with_gradients) {
     const at::Tensor weights = d_means * model_->weights() - RowProduct(d_covariances, projections_) -
                                2 * d_variances * posterior.projections;
+    const at::Tensor spread = (d_covariances.unsqueeze(2) * weights_).reshape({count, candidates_.size(0)});
     result.gradients = model_->CovarianceGradient(groups, model_->points(), posterior.slopes, weights) +
-                       model_->CovarianceGradient(groups, candidates_, slopes, d_covariances);
+                       model_->CovarianceGradient(groups, candidates_, slopes, spread);
   }
   return result;
 }

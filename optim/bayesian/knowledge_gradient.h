@@ -27,11 +27,21 @@ class KnowledgeGradient : public Acquisition {
  public:
   KnowledgeGradient(std::shared_ptr<const GaussianProcess> model, at::Tensor candidates);
 
+  // Where what counts is not f(x) itself, but candidate m's sum over w of weights[w] f(candidates[m, w]): [M,
+  // W, D] and [W]. f at another fidelity (multi_fidelity.h), or its mean over conditions (environment.h).
+  KnowledgeGradient(std::shared_ptr<const GaussianProcess> model, at::Tensor candidates, at::Tensor weights);
+
   Evaluation Evaluate(const at::Tensor& groups, bool with_gradients) const override;
 
  private:
+  KnowledgeGradient(std::shared_ptr<const GaussianProcess> model, const at::Tensor& candidates,
+                    at::Tensor weights, bool counts_itself);
+  at::Tensor Weighted(const at::Tensor& of_points) const;  // [.., M W] -> [.., M]
+
   std::shared_ptr<const GaussianProcess> model_;
-  at::Tensor candidates_;
+  at::Tensor candidates_;      // [M W, D]
+  at::Tensor weights_;         // [W]
+  bool counts_itself_;         // x is a candidate too
   std::vector<double> means_;  // [M]
   at::Tensor projections_;     // [M, N]
 };

@@ -75,6 +75,16 @@ absl::StatusOr<MixedSpace> MixedSpace::Create(const at::Tensor& lower, const at:
   return space;
 }
 
+int64_t MixedSpace::FeatureOf(int64_t coordinate) const {
+  const Coordinate& c = coordinates_[coordinate];
+  return c.kind == Kind::kCategory ? -1 : c.feature;
+}
+
+double MixedSpace::FeatureAt(int64_t coordinate, double at) const {
+  const Coordinate& c = coordinates_[coordinate];
+  return (at - c.lower) / (c.upper - c.lower);
+}
+
 at::Tensor MixedSpace::FromUnit(const at::Tensor& unit) const {
   at::Tensor points = unit.to(at::kDouble).clone().contiguous();
   double* x = points.mutable_data_ptr<double>();

@@ -30,6 +30,9 @@ class MixedSpace {
 
   int64_t dimension() const { return coordinates_.size(); }
   int64_t feature_count() const { return feature_count_; }
+  // The feature that a coordinate is, -1 for a category; and the value of it where the coordinate is `at`.
+  int64_t FeatureOf(int64_t coordinate) const;
+  double FeatureAt(int64_t coordinate, double at) const;
   bool continuous() const { return discrete_.empty(); }
 
   // Points of the unit cube [N, D], uniform there, to points of the space, all levels alike.
