@@ -23,6 +23,8 @@
 #include "common/testing/testing.h"
 #include "optim/bayesian/batch_improvement.h"
 #include "optim/bayesian/confidence_bound.h"
+#include "optim/bayesian/derivative_process.h"
+#include "optim/bayesian/deup.h"
 #include "optim/bayesian/environment.h"
 #include "optim/bayesian/expected_improvement.h"
 #include "optim/bayesian/fantasy_improvement.h"
@@ -31,6 +33,8 @@
 #include "optim/bayesian/maximize_acquisition.h"
 #include "optim/bayesian/multi_fidelity.h"
 #include "optim/bayesian/normal_distribution.h"
+#include "optim/bayesian/point_model.h"
+#include "optim/bayesian/predictive_entropy.h"
 #include "optim/bayesian/recommend.h"
 
 namespace plumb {
@@ -386,6 +390,136 @@ TEST_F(AcquisitionTest, MeansOverConditionsAreMeans) {
   EXPECT_LT(
       Largest(mean.Evaluate(single_, false).values, -(0.25 * means.select(1, 0) + 0.75 * means.select(1, 1))),
       1e-12);
+}
+
+// The variance of f(x) where f(x) > f(x*), of pairs drawn from the posterior.
+TEST_F(AcquisitionTest, PredictiveEntropyHasTheVarianceGivenTheMinimiser) {
+  const at::Tensor points = Uniform({5, 3}, 10), minimisers = Uniform({1, 3}, 11);
+  const PredictiveEntropy acquisition(model_, kInfinity, minimisers);
+  const double noise = model_->parameters().noise;
+  for (int64_t i = 0; i < points.size(0); ++i) {
+    const at::Tensor x = points.narrow(0, i, 1);
+    const at::Tensor samples =
+        SamplePosterior(*model_, at::cat({x, minimisers}), 1 << 18, RandomStream(2, "monte_carlo")).value();
+    const at::Tensor kept = samples.select(1, 0).masked_select(samples.select(1, 0) > samples.select(1, 1));
+    if (kept.numel() < 10000) continue;
+    const double before = model_->Posterior(x.unsqueeze(0), false).covariances.item<double>();
+    const double expected = 0.5 * std::log((before + noise) / (kept.var().item<double>() + noise));
+    EXPECT_NEAR(acquisition.Evaluate(x, false).values.item<double>(), expected, 0.01) << i;
+  }
+  ExpectGradients(PredictiveEntropy(model_, best_, Uniform({6, 3}, 12)), points, 1e-5);
+  const at::Tensor candidates = Uniform({100, 3}, 13);
+  const at::Tensor sampled =
+      SampleMinimisers(*model_, candidates, 200, RandomStream(1, "minimisers")).value();
+  const double all = model_->Posterior(candidates.unsqueeze(1), false).means.mean().item<double>(),
+               chosen = model_->Posterior(sampled.unsqueeze(1), false).means.mean().item<double>();
+  EXPECT_LT(chosen, all);
+}
+
+TEST_F(AcquisitionTest, LeaveOneOutErrorsAreThoseOfModelsWithoutThePoint) {
+  const LeaveOneOut left_out = LeaveOneOutErrors(*model_);
+  for (int64_t i = 0; i < model_->size(); ++i) {
+    std::vector<at::Tensor> points, values;
+    for (int64_t j = 0; j < model_->size(); ++j) {
+      if (j == i) continue;
+      points.push_back(model_->points().narrow(0, j, 1));
+      values.push_back(model_->values().narrow(0, j, 1));
+    }
+    const GaussianProcess without =
+        GaussianProcess::Create(model_->kernel(), model_->parameters(), at::cat(points), at::cat(values))
+            .value();
+    const GroupPosterior posterior = without.Posterior(model_->points().narrow(0, i, 1).unsqueeze(0), false);
+    EXPECT_NEAR(left_out.errors[i].item<double>(),
+                model_->values()[i].item<double>() - posterior.means.item<double>(), 1e-9);
+    EXPECT_NEAR(left_out.variances[i].item<double>(), posterior.covariances.item<double>(), 1e-9);
+  }
+}
+
+TEST_F(AcquisitionTest, DeupHasItsGradientInAnyAcquisition) {
+  const auto deup = std::make_shared<Deup>(Deup::Fit(model_, {}).value());
+  ExpectGradients(PointAcquisition(deup, LogExpectedImprovement(best_)), single_, 1e-5);
+  ExpectGradients(PointAcquisition(deup, LowerConfidenceBound(4)), single_, 1e-5);
+  EXPECT_TRUE(
+      deup->At(single_, false).means.equal(model_->Posterior(single_.unsqueeze(1), false).means.view({4})));
+}
+
+// Rough on the left, smooth on the right: a stationary process is as unsure on either side, DEUP is not.
+TEST(DeupTest, PredictsErrorsThatAStationaryProcessDoesNot) {
+  const at::Tensor points = Uniform({40, 1}, 1), queries = Uniform({400, 1}, 2);
+  const auto f = [](const at::Tensor& x) { return (60 * x).sin() * (x < 0.5).to(at::kDouble) + x; };
+  const auto model = std::make_shared<GaussianProcess>(
+      GaussianProcess::Create(GaussianProcessOptions::MATERN_5_2, {{0.1}, 0.5, 1e-4, 0.5}, points,
+                              f(points.select(1, 0)))
+          .value());
+  const Deup deup = Deup::Fit(model, {}).value();
+  const GroupPosterior posterior = model->Posterior(queries.unsqueeze(1), false);
+  const at::Tensor errors = (f(queries.select(1, 0)) - posterior.means.view({400})).abs();
+  const auto left_over_right = [&](const at::Tensor& sizes) {
+    const at::Tensor left = (queries.select(1, 0) < 0.45).to(at::kDouble),
+                     right = (queries.select(1, 0) > 0.6).to(at::kDouble);
+    return ((sizes * left).sum() / left.sum() / ((sizes * right).sum() / right.sum())).item<double>();
+  };
+  const double predicted = left_over_right(deup.At(queries, false).variances.sqrt()),
+               stationary = left_over_right(posterior.covariances.view({400}).clamp_min(0).sqrt());
+  EXPECT_GT(predicted, 3 * stationary) << "errors: " << left_over_right(errors);
+}
+
+// Of finite differences: values close together tell what a derivative does, with a noise that is theirs
+// over twice the squared step. It hides what the values tell of curvature.
+TEST(DerivativeProcessTest, KnowsWhatCloseValuesTell) {
+  const at::Tensor points = Uniform({4, 2}, 1), queries = Uniform({5, 2}, 2), values = Uniform({4}, 3);
+  at::Tensor gradients = Uniform({4, 2}, 4);
+  gradients[1][0] = NAN;
+  for (const Kernel kernel : {GaussianProcessOptions::RBF, GaussianProcessOptions::MATERN_5_2}) {
+    const GaussianProcessParameters parameters{{0.5, 0.8}, 1.3, 1e-9, 0.2};
+    const DerivativeProcess model =
+        DerivativeProcess::Create(kernel, parameters, points, values, gradients, 5e-4).value();
+    std::vector<at::Tensor> near = {points}, told = {values};
+    for (int64_t i = 0; i < 4; ++i) {
+      for (int64_t d = 0; d < 2; ++d) {
+        if (std::isnan(gradients[i][d].item<double>())) continue;
+        for (const double step : {-1e-3, 1e-3}) {
+          at::Tensor moved = points[i].clone();
+          moved[d] += step;
+          near.push_back(moved.unsqueeze(0));
+          told.push_back((values[i] + step * gradients[i][d]).view({1}));
+        }
+      }
+    }
+    const GaussianProcess plain =
+        GaussianProcess::Create(kernel, parameters, at::cat(near), at::cat(told)).value();
+    const GroupPosterior expected = plain.Posterior(queries.unsqueeze(1), false);
+    const PointMoments found = model.At(queries, true);
+    EXPECT_LT(Largest(found.means, expected.means.view({5})), 0.03) << kernel;
+    EXPECT_LT(Largest(found.variances, expected.covariances.view({5})), 0.03) << kernel;
+    const auto shared = std::make_shared<DerivativeProcess>(model);
+    ExpectGradients(PointAcquisition(shared, LogExpectedImprovement(0)), queries, 1e-4);
+    ExpectGradients(PointAcquisition(shared, LowerConfidenceBound(1)), queries, 1e-4);
+    // The posterior goes through what was observed.
+    const PointMoments there = model.At(points, true);
+    EXPECT_LT(Largest(there.means, values), 1e-3);
+    EXPECT_LT((there.mean_gradients - gradients).nan_to_num(0).abs().max().item<double>(), 0.1);
+  }
+  EXPECT_THAT(DerivativeProcess::Create(GaussianProcessOptions::MATERN_3_2, {{1, 1}, 1, 0.1, 0}, points,
+                                        values, gradients, 0)
+                  .status()
+                  .message(),
+              testing::HasSubstr("kernel MATERN_3_2"));
+}
+
+// Without derivatives it is the plain process.
+TEST(DerivativeProcessTest, IsAPlainProcessWithoutDerivatives) {
+  const at::Tensor points = Uniform({6, 2}, 1), queries = Uniform({5, 2}, 2), values = Uniform({6}, 3);
+  const GaussianProcessParameters parameters{{0.5, 0.8}, 1.3, 0.01, 0.2};
+  const DerivativeProcess model = DerivativeProcess::Create(GaussianProcessOptions::RBF, parameters, points,
+                                                            values, at::full({6, 2}, NAN, at::kDouble), 0)
+                                      .value();
+  const GaussianProcess plain =
+      GaussianProcess::Create(GaussianProcessOptions::RBF, parameters, points, values).value();
+  const GroupPosterior expected = plain.Posterior(queries.unsqueeze(1), false);
+  EXPECT_LT(Largest(model.At(queries, false).means, expected.means.view({5})), 1e-12);
+  EXPECT_LT(Largest(model.At(queries, false).variances, expected.covariances.view({5})), 1e-12);
+  EXPECT_NEAR(model.LogMarginalLikelihood(), plain.LogMarginalLikelihood(), 1e-10);
 }
 
 TEST(BoltzmannSampleTest, TakesTheBestAndNoneTwice) {

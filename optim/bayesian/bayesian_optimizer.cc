@@ -17,6 +17,7 @@
 #include "common/status/status_macros.h"
 #include "optim/bayesian/batch_improvement.h"
 #include "optim/bayesian/confidence_bound.h"
+#include "optim/bayesian/deup.h"
 #include "optim/bayesian/expected_improvement.h"
 #include "optim/bayesian/fantasy_improvement.h"
 #include "optim/bayesian/knowledge_gradient.h"
@@ -24,6 +25,8 @@
 #include "optim/bayesian/maximize_acquisition.h"
 #include "optim/bayesian/multi_fidelity.h"
 #include "optim/bayesian/normal_distribution.h"
+#include "optim/bayesian/point_model.h"
+#include "optim/bayesian/predictive_entropy.h"
 #include "optim/bayesian/recommend.h"
 
 namespace plumb {
@@ -187,12 +190,13 @@ absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(
   const LogExpectedImprovementOptions& log_improvement = options_.log_expected_improvement();
   const bool by_log = options_.acquisition_case() == BayesianOptions::kLogExpectedImprovement ||
                       options_.acquisition_case() == BayesianOptions::ACQUISITION_NOT_SET;
-  if (by_log && group > 1) {
+  const bool by_samples = by_log && !options_.has_deup();
+  if (by_samples && group > 1) {
     const at::Tensor normals = NormalSamples(log_improvement.samples(), group + pending.size(0), stream);
     return std::make_unique<BatchImprovement>(model_, Incumbent(), normals, pending,
                                               BatchImprovement::Options());
   }
-  if (by_log && pending.size(0) > 0) {
+  if (by_samples && pending.size(0) > 0) {
     PLUMB_ASSIGN_OR_RETURN(
         FantasyImprovement fantasies,
         FantasyImprovement::Pending(*model_, Incumbent(), pending, log_improvement.samples(), stream));
@@ -223,6 +227,15 @@ absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(
           Candidates(*model, space_, options_.knowledge_gradient().candidates(), stream.Child("candidates")));
       return std::make_unique<KnowledgeGradient>(model, candidates);
     }
+    case BayesianOptions::kPredictiveEntropy: {
+      const PredictiveEntropyOptions& entropy = options_.predictive_entropy();
+      PLUMB_ASSIGN_OR_RETURN(const at::Tensor candidates,
+                             Candidates(*model, space_, entropy.candidates(), stream.Child("candidates")));
+      PLUMB_ASSIGN_OR_RETURN(
+          const at::Tensor minimisers,
+          SampleMinimisers(*model, candidates, entropy.minimisers(), stream.Child("minimisers")));
+      return std::make_unique<PredictiveEntropy>(model, Incumbent(), minimisers);
+    }
     case BayesianOptions::kMultiFidelityKnowledgeGradient: {
       const MultiFidelityKnowledgeGradientOptions& fidelity = options_.multi_fidelity_knowledge_gradient();
       PLUMB_ASSIGN_OR_RETURN(const at::Tensor candidates,
@@ -239,6 +252,10 @@ absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(
     }
     default:
       function = LogExpectedImprovement(Incumbent());
+  }
+  if (options_.has_deup() && model->size() > 1) {
+    PLUMB_ASSIGN_OR_RETURN(Deup deup, Deup::Fit(model, options_.deup().error_model()));
+    return std::make_unique<PointAcquisition>(std::make_shared<Deup>(std::move(deup)), function);
   }
   return std::make_unique<MomentAcquisition>(model, function);
 }
@@ -279,7 +296,8 @@ absl::StatusOr<at::Tensor> BayesianOptimizer::Propose(int64_t count) {
     }
     PLUMB_RETURN_IF_ERROR(Fit());
     const RandomStream stream = stream_.Child(index);
-    const bool joint = options_.log_expected_improvement().joint() && constraint_models_.empty();
+    const bool joint =
+        options_.log_expected_improvement().joint() && constraint_models_.empty() && !options_.has_deup();
     const int64_t group = joint ? count - chosen.size(0) : 1;
     PLUMB_ASSIGN_OR_RETURN(
         const std::unique_ptr<Acquisition> acquisition,

@@ -69,7 +69,7 @@ TEST(BayesianOptimizerTest, FindsMinima) {
 
 TEST(BayesianOptimizerTest, EveryAcquisitionFindsBraninsMinimum) {
   const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
-  std::vector<BayesianOptions> all(7, Quick());
+  std::vector<BayesianOptions> all(9, Quick());
   all[0].mutable_expected_improvement();
   all[1].mutable_probability_of_improvement();
   all[2].mutable_lower_confidence_bound();
@@ -77,6 +77,8 @@ TEST(BayesianOptimizerTest, EveryAcquisitionFindsBraninsMinimum) {
   all[4].mutable_max_value_entropy();
   all[5].mutable_knowledge_gradient();
   all[6].mutable_log_expected_improvement()->set_joint(true);
+  all[7].mutable_predictive_entropy();
+  all[8].mutable_deup();
   for (const BayesianOptions& options : all) {
     const bool joint = options.log_expected_improvement().joint();
     EXPECT_LT(Regret(*Optimizer(branin, options), branin, joint ? 36 : 30, joint ? 3 : 1), 0.2)

@@ -157,7 +157,7 @@ absl::StatusOr<MultiTaskFit> FitMultiTask(const at::Tensor& points, const std::v
   PLUMB_RETURN_IF_ERROR(CheckShape("observed points", points, {static_cast<int64_t>(tasks.size()), kAny}));
   PLUMB_RETURN_IF_ERROR(CheckShape("observed values", values, {points.size(0)}));
   const at::NoGradGuard no_grad;
-  const int64_t size = points.size(0), dimension = points.size(1);
+  const int64_t size = points.size(0);
   const at::Tensor x = points.detach().to(at::kDouble).contiguous();
   at::Tensor y = values.detach().to(at::kDouble).contiguous().clone();
   double* number = y.mutable_data_ptr<double>();
