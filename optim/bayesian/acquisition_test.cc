@@ -8,6 +8,7 @@
 #include <ATen/ops/log.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
@@ -21,6 +22,7 @@
 #include "common/files/files.h"
 #include "common/tensor/random.h"
 #include "common/testing/testing.h"
+#include "optim/bayesian/augmented_improvement.h"
 #include "optim/bayesian/batch_improvement.h"
 #include "optim/bayesian/confidence_bound.h"
 #include "optim/bayesian/derivative_process.h"
@@ -375,6 +377,28 @@ TEST_F(AcquisitionTest, KnowledgeByCostHasItsGradient) {
   EXPECT_LT(Largest(acquisition->Evaluate(points, false).values,
                     plain.Evaluate(points, false).values - at::log(cost)),
             1e-12);
+}
+
+TEST_F(AcquisitionTest, AugmentedImprovementIsAProductOfItsParts) {
+  const FidelityCost cost{2, 0.5, 3};
+  const double best = EffectiveBest(*model_, 2), noise = model_->parameters().noise;
+  const AugmentedImprovement acquisition(model_, best, cost);
+  const at::Tensor points = Uniform({5, 3}, 10);
+  ExpectGradients(acquisition, points, 1e-5);
+  at::Tensor highest = points.clone();
+  highest.select(1, 2).fill_(1);
+  const at::Tensor pairs = at::stack({points, highest}, 1);
+  const at::Tensor covariances = model_->Posterior(pairs, false).covariances;
+  const at::Tensor low = covariances.select(1, 0).select(1, 0), high = covariances.select(1, 1).select(1, 1);
+  const at::Tensor expected =
+      MomentAcquisition(model_, ExpectedImprovement(best)).Evaluate(highest, false).values *
+      (covariances.select(1, 0).select(1, 1) / (low * high).sqrt()).clamp_min(1e-6) *
+      (1 - (noise / (low + noise)).sqrt()) / (0.5 + 3 * points.select(1, 2));
+  EXPECT_LT(Largest(acquisition.Evaluate(points, false).values.exp() / expected, at::ones({5}, at::kDouble)),
+            1e-6);
+  at::Tensor observed = model_->points().clone();
+  observed.select(1, 2).fill_(1);
+  EXPECT_EQ(best, model_->Posterior(observed.unsqueeze(1), false).means.min().item<double>());
 }
 
 TEST_F(AcquisitionTest, MeansOverConditionsAreMeans) {

@@ -15,6 +15,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
+#include "optim/bayesian/augmented_improvement.h"
 #include "optim/bayesian/batch_improvement.h"
 #include "optim/bayesian/confidence_bound.h"
 #include "optim/bayesian/deup.h"
@@ -54,6 +55,11 @@ absl::StatusOr<Environment> EnvironmentOf(const BayesianOptions& options, const 
   if (options.has_multi_fidelity_knowledge_gradient()) {
     PLUMB_RETURN_IF_ERROR(add("multi_fidelity_knowledge_gradient.coordinate",
                               options.multi_fidelity_knowledge_gradient().coordinate()));
+    rows = {1};
+  }
+  if (options.has_augmented_improvement()) {
+    PLUMB_RETURN_IF_ERROR(
+        add("augmented_improvement.coordinate", options.augmented_improvement().coordinate()));
     rows = {1};
   }
   if (options.has_environmental_knowledge_gradient()) {
@@ -235,6 +241,12 @@ absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(
           const at::Tensor minimisers,
           SampleMinimisers(*model, candidates, entropy.minimisers(), stream.Child("minimisers")));
       return std::make_unique<PredictiveEntropy>(model, Incumbent(), minimisers);
+    }
+    case BayesianOptions::kAugmentedImprovement: {
+      const AugmentedImprovementOptions& fidelity = options_.augmented_improvement();
+      const FidelityCost cost{space_.FeatureOf(fidelity.coordinate()), fidelity.fixed_cost(),
+                              fidelity.cost_weight()};
+      return std::make_unique<AugmentedImprovement>(model, EffectiveBest(*model, cost.coordinate), cost);
     }
     case BayesianOptions::kMultiFidelityKnowledgeGradient: {
       const MultiFidelityKnowledgeGradientOptions& fidelity = options_.multi_fidelity_knowledge_gradient();

@@ -216,24 +216,31 @@ TEST(BayesianOptimizerTest, MixedSpacesAreSearched) {
 // equal cost, and the recommendation is of the highest fidelity.
 TEST(BayesianOptimizerTest, LowFidelitiesSaveCost) {
   const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
-  BayesianOptions options = Quick();
-  MultiFidelityKnowledgeGradientOptions& fidelity = *options.mutable_multi_fidelity_knowledge_gradient();
-  fidelity.set_coordinate(2);
-  fidelity.set_fixed_cost(0.1);
-  fidelity.set_cost_weight(0.9);
-  const auto method = BayesianOptimizer::Create(Tensor({-5, 0, 0}), Tensor({10, 15, 1}), options, 1).value();
-  double cost = 0;
-  while (cost < 15) {
-    const at::Tensor points = method->Ask(1).value();
-    const double s = points[0][2].item<double>();
-    cost += 0.1 + 0.9 * s;
-    PLUMB_ASSERT_OK(method->Tell(
-        points, branin.Values(points.narrow(1, 0, 2)) + 5 * (1 - s) * points.select(1, 0).cos()));
+  std::vector<BayesianOptions> all(2, Quick());
+  const auto set = [](auto* fidelity) {
+    fidelity->set_coordinate(2);
+    fidelity->set_fixed_cost(0.1);
+    fidelity->set_cost_weight(0.9);
+  };
+  set(all[0].mutable_multi_fidelity_knowledge_gradient());
+  set(all[1].mutable_augmented_improvement());
+  for (const BayesianOptions& options : all) {
+    const auto method =
+        BayesianOptimizer::Create(Tensor({-5, 0, 0}), Tensor({10, 15, 1}), options, 1).value();
+    double cost = 0;
+    while (cost < 15) {
+      const at::Tensor points = method->Ask(1).value();
+      const double s = points[0][2].item<double>();
+      cost += 0.1 + 0.9 * s;
+      const at::Tensor bias = 5 * (1 - s) * points.select(1, 0).cos();
+      PLUMB_ASSERT_OK(method->Tell(points, branin.Values(points.narrow(1, 0, 2)) + bias));
+    }
+    EXPECT_GT(method->told(), 20);
+    const at::Tensor found = method->Recommend().value();
+    EXPECT_EQ(found[2].item<double>(), 1);
+    EXPECT_LT(branin.Values(found.narrow(0, 0, 2).unsqueeze(0)).item<double>() - branin.minimum, 0.5)
+        << options.acquisition_case();
   }
-  EXPECT_GT(method->told(), 20);
-  const at::Tensor found = method->Recommend().value();
-  EXPECT_EQ(found[2].item<double>(), 1);
-  EXPECT_LT(branin.Values(found.narrow(0, 0, 2).unsqueeze(0)).item<double>() - branin.minimum, 0.5);
 }
 
 // (x - w)^2 over three conditions: the mean's minimiser is their weighted mean.
