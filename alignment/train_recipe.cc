@@ -4,7 +4,6 @@
 #include <google/protobuf/text_format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -70,24 +69,15 @@ const std::set<std::string>& FieldsThatMayDiffer() {
   return fields;
 }
 
-// A name becomes a folder, a TensorBoard run and a row of metrics.jsonl.
-absl::Status CheckName(const std::string& field, const std::string& name) {
-  const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return std::isalnum(c) || c == '-' || c == '_' || c == '.';
-  });
-  if (!name.empty() && plain && name[0] != '.') return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(field, ": '", name, "' cannot be a folder's name: expected letters, digits, - _ and ."));
-}
-
+// Names become folders, TensorBoard runs and rows of metrics.jsonl.
 absl::Status CheckRecipe(const AlignmentRecipe& recipe, const std::vector<std::string>& fields) {
-  PLUMB_RETURN_IF_ERROR(CheckName("name", recipe.name()));
+  PLUMB_RETURN_IF_ERROR(CheckFolderName("name", recipe.name()));
   static const auto& taken =
       *new std::set<std::string>{"reference_cache", "rollouts", "tokenizer", "tensorboard"};
   std::set<std::string> names;
   for (int i = 0; i < recipe.stage_size(); ++i) {
     const std::string field = fields[i] + ".name";
-    PLUMB_RETURN_IF_ERROR(CheckName(field, recipe.stage(i).name()));
+    PLUMB_RETURN_IF_ERROR(CheckFolderName(field, recipe.stage(i).name()));
     if (taken.count(recipe.stage(i).name()) > 0 || !names.insert(recipe.stage(i).name()).second) {
       return absl::InvalidArgumentError(
           absl::StrCat(field, ": '", recipe.stage(i).name(), "' is taken; choose another name"));

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -165,6 +167,15 @@ absl::Status RemoveFolder(const std::string& path) {
 bool FileExists(const std::string& path) {
   std::error_code error;
   return fs::exists(path, error);
+}
+
+absl::Status CheckFolderName(const std::string& field, const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '-' || c == '_' || c == '.';
+  });
+  if (!name.empty() && plain && name[0] != '.') return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, ": '", name, "' cannot be a folder's name: expected letters, digits, - _ and ."));
 }
 
 absl::StatusOr<std::vector<std::string>> ExpandGlob(const std::string& pattern) {

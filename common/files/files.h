@@ -36,6 +36,10 @@ absl::Status MakeFolders(const std::string& path);
 absl::Status RemoveFolder(const std::string& path);  // with all in it; no error when it is not there
 bool FileExists(const std::string& path);
 
+// That a name of the user's can be a folder's: letters, digits, - _ and ., which does not come first. `field`
+// ("stage[0].name") begins the message.
+absl::Status CheckFolderName(const std::string& field, const std::string& name);
+
 // Sorted; a pattern that matches nothing is an error that names it.
 absl::StatusOr<std::vector<std::string>> ExpandGlob(const std::string& pattern);
 

@@ -1,0 +1,412 @@
+#include "alignment/selection/select_recipe.h"
+
+#include <ATen/TensorOperators.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "alignment/selection/row.h"
+#include "alignment/selection/sandbox.h"
+#include "alignment/text_model.h"
+#include "common/config/limits.h"
+#include "common/config/recipe.h"
+#include "common/config/resolved.h"
+#include "common/data/example_tokens.h"
+#include "common/data/read_examples.h"
+#include "common/files/files.h"
+#include "common/program/interrupt.h"
+#include "common/testing/subprocess.h"
+#include "common/testing/testing.h"
+
+namespace plumb {
+namespace {
+
+std::string Golden(const std::string& path) { return Runfile("alignment/testdata/trl_dpo/" + path); }
+
+class Select : public testing::Test {
+ protected:
+  ~Select() override { SetInterruptRequested(false); }
+
+  std::string Write(const std::string& name, const std::string& contents) {
+    const std::string path = absl::StrCat(folder_, "/", name);
+    PLUMB_EXPECT_OK(WriteFileAtomically(path, contents));
+    return path;
+  }
+
+  // A recipe that reads `path`; `steps` in text format.
+  SelectRecipe Recipe(const std::string& path, const std::string& steps) {
+    SelectRecipe recipe;
+    PLUMB_EXPECT_OK(
+        ParseRecipe(absl::StrCat("data { path: '", path, "' } output_file: '", Output(), "' ", steps), "test",
+                    {}, &recipe));
+    return recipe;
+  }
+
+  std::string Output(const std::string& suffix = "") const {
+    return absl::StrCat(folder_, "/out", suffix, ".jsonl");
+  }
+
+  // The counts as "in>out" a step, or the error.
+  static std::string Run(const SelectRecipe& recipe) {
+    const auto counts = SelectFromRecipe(recipe);
+    if (!counts.ok()) return std::string(counts.status().message());
+    std::string text;
+    for (const StepCounts& step : *counts) {
+      absl::StrAppend(&text, text.empty() ? "" : " ", step.rows_in, ">", step.rows_out);
+    }
+    return text;
+  }
+
+  static std::vector<std::string> Lines(const std::string& path) {
+    const auto text = ReadFile(path);
+    PLUMB_EXPECT_OK(text);
+    return absl::StrSplit(text.value_or(""), '\n', absl::SkipEmpty());
+  }
+
+  // What is in the folder, but the inputs.
+  std::vector<std::string> Left() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+      const std::string name = entry.path().filename().string();
+      if (absl::StartsWith(name, "out")) names.push_back(name);
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  const std::string folder_ = TemporaryFolder();
+};
+
+constexpr char kPairs[] =
+    R"({"prompt": "One two three four five six?", "chosen": "yes", "rejected": "no", "id": 1}
+{"prompt": "Seven eight nine ten eleven twelve?", "chosen": "yes", "rejected": "no", "id": 2}
+{"prompt": "Something that nobody asked before", "chosen": "yes", "rejected": "no", "id": 3}
+)";
+
+TEST_F(Select, DecontaminationLeavesOutWhatATestSetHas) {
+  const std::string pairs = Write("pairs.jsonl", kPairs);
+  const std::string test = Write("test.jsonl", R"({"question": "SEVEN, eight nine ten? Else not."})"
+                                               "\n"
+                                               R"({"question": "three four five and much more besides"})");
+  const std::string step = absl::StrCat("step { decontaminate { test { path: '", test,
+                                        "' } test_column: 'question' ngram_size: 3 ");
+  EXPECT_EQ(Run(Recipe(pairs, step + "} }")), "3>2");
+  // The rows that stay are as they were, in their order.
+  EXPECT_EQ(Lines(Output()),
+            (std::vector<std::string>{
+                R"({"prompt":"One two three four five six?","chosen":"yes","rejected":"no","id":1})",
+                R"({"prompt":"Something that nobody asked before","chosen":"yes","rejected":"no","id":3})"}));
+  const auto counts = SelectFromRecipe(Recipe(pairs, step + "max_overlap: 0.4 } }"));
+  PLUMB_ASSERT_OK(counts);
+  EXPECT_EQ((*counts)[0].rows_out, 1);
+  EXPECT_EQ((*counts)[0].step, "step[0].decontaminate");
+  EXPECT_EQ((*counts)[0].figures, "2 of 2 test rows (1e+02 %) are the nearest of a row left out");
+  // As a whole no test row is in a pair; with their answers as text, none is.
+  EXPECT_EQ(Run(Recipe(pairs, step + "match: EXACT } }")), "3>3");
+  EXPECT_EQ(Run(Recipe(pairs, step + "column: 'chosen' } }")), "3>3");
+  EXPECT_EQ(Left(), std::vector<std::string>{"out.jsonl"});
+}
+
+TEST_F(Select, StepsTakeWhatTheOneBeforeLeft) {
+  const std::string pairs = Write("pairs.jsonl", kPairs);
+  const std::string test = Write("test.jsonl", R"({"prompt": "nobody asked"})");
+  const std::string more = Write("more.jsonl", R"({"prompt": "More", "chosen": "a", "rejected": "b"})");
+  const std::string decontaminate =
+      absl::StrCat("step { decontaminate { match: EXACT test { path: '", test, "' } } } ");
+  const std::string mix =
+      absl::StrCat("step { mix { weight: 2 shuffle: false source { data { path: '", more, "' } } } } ");
+  EXPECT_EQ(Run(Recipe(pairs, decontaminate + mix)), "3>2 2>5");
+  EXPECT_EQ(Lines(Output()).back(), R"({"prompt":"More","chosen":"a","rejected":"b"})");
+  EXPECT_EQ(Run(Recipe(pairs, mix + decontaminate)), "3>7 7>5");
+}
+
+TEST_F(Select, AMixIsTheSameForTheSameSeed) {
+  std::string first, second;
+  for (int i = 0; i < 40; ++i) {
+    absl::StrAppend(&first, "{\"i\": ", i, "}\n");
+    absl::StrAppend(&second, "{\"j\": ", i, "}\n");
+  }
+  const std::string path = Write("a.jsonl", first);
+  const std::string mix = absl::StrCat("step { mix { size: 30 source { weight: 2 data { path: '",
+                                       Write("b.jsonl", second), "' } } } }");
+  SelectRecipe recipe = Recipe(path, mix);
+  const auto counts = SelectFromRecipe(recipe);
+  PLUMB_ASSERT_OK(counts);
+  EXPECT_EQ((*counts)[0].figures, "10 of 40 that came in, 20 of 40 of source[0]");
+  const std::vector<std::string> lines = Lines(Output());
+  EXPECT_EQ(lines.size(), 30u);
+  EXPECT_EQ(Run(recipe), "40>30");
+  EXPECT_EQ(Lines(Output()), lines);
+  recipe.set_seed(43);
+  EXPECT_EQ(Run(recipe), "40>30");
+  EXPECT_NE(Lines(Output()), lines);
+  EXPECT_EQ(
+      Run(Recipe(path, "step { mix { weight: 0 } }")),
+      "step[0].mix: all weights are 0: expected one above 0 (source 0 are the rows of the step before)");
+}
+
+constexpr char kRanked[] =
+    R"({"prompt": "P", "completions": ["b", "d", "a", "c"], "scores": [4, 2, 5, 3], "id": "x"}
+{"prompt": "Q", "completions": [[{"role": "assistant", "content": "hi"}], "ho"], "scores": [0, 1]}
+)";
+
+TEST_F(Select, ACurriculumGoesFromEasyToHard) {
+  const std::string ranked = Write("ranked.jsonl", kRanked);
+  EXPECT_EQ(Run(Recipe(ranked, "step { curriculum {} }")), "2>4");
+  EXPECT_EQ(
+      Lines(Output()),
+      (std::vector<std::string>{
+          R"({"prompt":"P","id":"x","chosen":"a","rejected":"d","score_gap":3.0,"stage":1})",
+          R"({"prompt":"Q","chosen":"ho","rejected":[{"role":"assistant","content":"hi"}],"score_gap":1.0,"stage":1})",
+          R"({"prompt":"P","id":"x","chosen":"a","rejected":"c","score_gap":2.0,"stage":2})",
+          R"({"prompt":"P","id":"x","chosen":"a","rejected":"b","score_gap":1.0,"stage":3})"}));
+}
+
+TEST_F(Select, EachStageCanHaveAFileOfItsOwn) {
+  SelectRecipe recipe = Recipe(Write("ranked.jsonl", kRanked), "step { curriculum { stages: 2 } }");
+  recipe.set_split_by("stage");
+  EXPECT_EQ(Run(recipe), "2>4");
+  EXPECT_EQ(Left(), (std::vector<std::string>{"out.1.jsonl", "out.2.jsonl"}));
+  EXPECT_EQ(Lines(Output(".1")).size(), 3u);
+  EXPECT_EQ(Lines(Output(".2")).size(), 1u);
+  recipe.set_split_by("id");
+  EXPECT_EQ(Run(recipe), absl::StrCat(folder_,
+                                      "/ranked.jsonl:2: split_by: expected a column 'id' of short texts "
+                                      "without '/', or of whole numbers"));
+}
+
+TEST_F(Select, RejectionSamplingPairsWhatTheAlignedPolicyWouldSay) {
+  std::string rows;
+  for (int i = 0; i < 400; ++i) {
+    absl::StrAppend(&rows,
+                    R"({"prompt": "P", "completions": ["low", "mid", "low", "top"], "scores": [0, 1, 0, 2]})",
+                    "\n");
+  }
+  const SelectRecipe recipe =
+      Recipe(Write("rows.jsonl", rows), "step { rejection_sampling { num_samples: 2 beta: 0.5 } }");
+  EXPECT_EQ(Run(recipe), "400>400");
+  std::map<std::string, int> counts;
+  for (const std::string& line : Lines(Output())) ++counts[line];
+  const auto line = [](absl::string_view chosen, absl::string_view rejected) {
+    return absl::StrCat(R"({"prompt":"P","chosen":")", chosen, R"(","rejected":")", rejected, R"("})");
+  };
+  // "low" comes once. Both orders that leave "top" out: low then mid in the first sweep, e^-4 e^-2.
+  EXPECT_NEAR(counts[line("mid", "low")], 400 * std::exp(-6.0), 7);
+  // Without "mid": low, not mid, top in the first sweep; or top alone in the first and low before mid in the
+  // next.
+  const double low = std::exp(-4.0), mid = std::exp(-2.0), low_next = std::exp(-2.0);
+  const double without_mid = low * (1 - mid) + (1 - low) * (1 - mid) * low_next;
+  EXPECT_NEAR(counts[line("top", "low")], 400 * without_mid, 5 * std::sqrt(400 * without_mid));
+  EXPECT_EQ(counts[line("mid", "low")] + counts[line("top", "low")] + counts[line("top", "mid")], 400);
+  const SelectRecipe too_many =
+      Recipe(Write("few.jsonl", kRanked), "step { rejection_sampling { num_samples: 3 } }");
+  EXPECT_EQ(Run(too_many),
+            absl::StrCat(folder_, "/few.jsonl:2: expected at least 3 answers to sample from, found 2"));
+  EXPECT_EQ(Left(), std::vector<std::string>{"out.jsonl"});
+}
+
+TEST_F(Select, DstcJoinsCodeAndTest) {
+  const std::string rows =
+      Write("rows.jsonl", R"({"prompt": "P", "codes": ["c0", "c1"], "tests": ["t0", "t1"],
+)");
+  const std::string good = R"({"prompt": "P", "codes": ["c0", "c1", "c2"], "tests": ["t0", "t1"],)"
+                           R"( "passes": [[true, false], [true, true], [false, false]], "id": 4})";
+  const std::string all_pass = R"({"codes": ["c"], "tests": ["t"], "passes": [[true]]})";
+  EXPECT_EQ(Run(Recipe(Write("rows.jsonl", good + "\n" + all_pass), "step { dstc {} }")), "2>1");
+  EXPECT_EQ(Lines(Output()),
+            std::vector<std::string>{R"({"prompt":"P","id":4,"chosen":"c1\nt1","rejected":"c2\nt0"})"});
+  const std::string bad = R"({"codes": ["c"], "tests": ["t"], "passes": [[1]]})";
+  EXPECT_EQ(
+      Run(Recipe(Write("rows.jsonl", bad), "step { dstc {} }")),
+      absl::StrCat(rows,
+                   ":1: column 'passes': expected for each of the 1 codes a list of true and false, one "
+                   "for each of the 1 tests"));
+}
+
+TEST_F(Select, DstcRunsCodeAndTestsItself) {
+  if (const auto probe = RunSandboxed({"true"}, folder_, {}); !probe.ok()) {
+    GTEST_SKIP() << "skipped: " << probe.status().message();
+  }
+  const std::string rows = Write(
+      "rows.jsonl",
+      R"({"prompt": "add", "codes": ["f() { echo $(($1 - $2)); }", "f() { echo $(($1 + $2)); }", "while :; do :; done"],)"
+      R"( "tests": ["[ $(f 2 0) = 2 ]", "[ $(f 2 3) = 5 ]", "[ -e seen ] || ! touch seen"]})");
+  const std::string step = "step { dstc { command: 'sh' file_name: 'program.sh' seconds: 0.5 } }";
+  EXPECT_EQ(Run(Recipe(rows, step)), "1>1");
+  // The second code passes tests 0 and 1, of which 1 is the harder one; the easiest that a code fails is 0.
+  EXPECT_EQ(Lines(Output()), std::vector<std::string>{
+                                 R"({"prompt":"add","chosen":"f() { echo $(($1 + $2)); }\n[ $(f 2 3) = 5 ]",)"
+                                 R"("rejected":"while :; do :; done\n[ $(f 2 0) = 2 ]"})"});
+  EXPECT_EQ(Left(), std::vector<std::string>{"out.jsonl"});
+  EXPECT_EQ(Run(Recipe(rows, "step { dstc { command: 'no-such-shell' } }")),
+            "step[0].dstc.command: no-such-shell: there is no such program in /usr/local/bin:/usr/bin:/bin");
+}
+
+// CHES scores of the golden pairs from hidden states of whole sequences, each computed by itself.
+std::vector<double> ScoresOneByOne(const std::string& path, bool length_normalized) {
+  ModelSource source;
+  source.set_pretrained(Golden("model"));
+  TextModel model = OpenTextModel(source, 1, "").value();
+  RecordSource records;
+  records.add_path(path);
+  DataConfig config;
+  config.set_max_length(128);
+  TokenizationCounts counts;
+  const auto pairs = ExampleTokenizer(*model.tokenizer, nullptr, config)
+                         .Preferences(ReadPreferences(records).value(), &counts);
+  std::vector<double> scores;
+  for (const TokenizedPreference& pair : pairs.value()) {
+    at::Tensor embeddings[2];
+    for (const bool rejected : {false, true}) {
+      std::vector<int64_t> tokens = pair.prompt_ids;
+      const std::vector<int64_t>& answer = rejected ? pair.rejected_ids : pair.chosen_ids;
+      tokens.insert(tokens.end(), answer.begin(), answer.end());
+      const at::Tensor hidden = model.model->Hidden(PackSequences({tokens}));
+      at::Tensor sum = hidden[0].to(at::kDouble) * 0;
+      for (size_t t = pair.prompt_ids.size() - 1; t + 1 < tokens.size(); ++t)
+        sum = sum + hidden[t].to(at::kDouble);
+      embeddings[rejected] = length_normalized ? sum / static_cast<double>(answer.size()) : sum;
+    }
+    scores.push_back((embeddings[0].dot(embeddings[1]) - embeddings[0].dot(embeddings[0])).item<double>());
+  }
+  return scores;
+}
+
+TEST_F(Select, ChesKeepsThePairsOfTheLowestScores) {
+  const std::string step = absl::StrCat("step { ches { model { pretrained: '", Golden("model"),
+                                        "' } max_length: 128 batch_size: 5 score_column: 'ches' ");
+  for (const bool length_normalized : {true, false}) {
+    const std::vector<double> expected = ScoresOneByOne(Golden("train.jsonl"), length_normalized);
+    const std::string normalized = absl::StrCat("length_normalized: ", length_normalized, " ");
+    const std::string all = absl::StrCat(expected.size(), ">", expected.size());
+    EXPECT_EQ(Run(Recipe(Golden("train.jsonl"), absl::StrCat(step, normalized, "keep_fraction: 1 } }"))),
+              all);
+    std::vector<std::string> lines = Lines(Output());
+    ASSERT_EQ(lines.size(), expected.size());
+    for (size_t i = 0; i < lines.size(); ++i) {
+      EXPECT_NEAR(Record::parse(lines[i])["ches"].get<double>(), expected[i],
+                  1e-4 * std::abs(expected[i]) + 1e-4);
+    }
+    const int64_t kept = std::llround(0.25 * expected.size());
+    EXPECT_EQ(Run(Recipe(Golden("train.jsonl"), absl::StrCat(step, normalized, "keep_fraction: 0.25 } }"))),
+              absl::StrCat(expected.size(), ">", kept));
+    std::vector<double> sorted = expected;
+    std::sort(sorted.begin(), sorted.end());
+    std::vector<std::string> prompts;
+    for (const std::string& line : Lines(Output())) {
+      EXPECT_LT(Record::parse(line)["ches"].get<double>(), (sorted[kept - 1] + sorted[kept]) / 2);
+    }
+  }
+}
+
+TEST_F(Select, ChesLeavesOutPairsThatDoNotFit) {
+  const std::string step = absl::StrCat("step { ches { model { pretrained: '", Golden("model"), "' } ");
+  const auto counts =
+      SelectFromRecipe(Recipe(Golden("train.jsonl"), step + "max_length: 24 keep_fraction: 1 } }"));
+  PLUMB_ASSERT_OK(counts);
+  const StepCounts& only = (*counts)[0];
+  EXPECT_GT(only.rows_out, 0);
+  EXPECT_LT(only.rows_out, only.rows_in);
+  EXPECT_TRUE(absl::EndsWith(only.figures, absl::StrCat("; ", only.rows_in - only.rows_out,
+                                                        " pairs left out that do not fit max_length 24")))
+      << only.figures;
+  EXPECT_TRUE(
+      absl::StartsWith(Run(Recipe(Golden("train.jsonl"), step + "max_length: 2 keep_fraction: 1 } }")),
+                       "no row is left; step[0].ches: 0 of "));
+}
+
+TEST_F(Select, ErrorsNameTheFieldAndThePlace) {
+  const std::string pairs = Write("pairs.jsonl", kPairs);
+  EXPECT_EQ(Run(Recipe(pairs, "step {}")),
+            "step[0]: expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc");
+  EXPECT_EQ(Run(Recipe(pairs, "step { mix {} } step { ches { model { from_scratch {} } } }")),
+            "step[1].ches.model: expected pretrained, a Hugging Face folder");
+  const std::string ches = absl::StrCat("step { ches { model { pretrained: '", Golden("model"), "' } ");
+  EXPECT_EQ(Run(Recipe(pairs, "step { curriculum {} }")), pairs + ":1: expected the column completions");
+  const std::string wrong =
+      Write("wrong.jsonl", absl::StrCat(kPairs, "\n{\"prompt\": \"P\", \"chosen\": 1}\n"));
+  EXPECT_TRUE(absl::StartsWith(Run(Recipe(wrong, ches + "max_length: 64 } }")),
+                               wrong + ":5: expected the columns chosen and rejected"))
+      << Run(Recipe(wrong, ches + "max_length: 64 } }"));
+  SelectRecipe recipe = Recipe(pairs, "step { mix {} }");
+  recipe.set_output_file(folder_ + "/out.json");
+  EXPECT_EQ(Run(recipe),
+            absl::StrCat("output_file: ", folder_, "/out.json: expected a name that ends in .jsonl"));
+  recipe.set_output_file("/nowhere/out.jsonl");
+  EXPECT_EQ(Run(recipe), "output_file: /nowhere/out.jsonl: there is no folder /nowhere");
+  EXPECT_TRUE(Left().empty());
+}
+
+TEST_F(Select, NothingIsWrittenWhenNoRowIsLeft) {
+  const std::string pairs = Write("pairs.jsonl", kPairs);
+  const std::string earlier = Write("out.jsonl", "earlier\n");
+  EXPECT_EQ(Run(Recipe(pairs, absl::StrCat("step { decontaminate { ngram_size: 1 test { path: '", pairs,
+                                           "' } } }"))),
+            "no row is left; step[0].decontaminate: 0 of 3; nothing is written");
+  EXPECT_EQ(ReadFile(earlier).value(), "earlier\n");
+}
+
+TEST_F(Select, AnInterruptLeavesNothingBehind) {
+  const SelectRecipe recipe = Recipe(Write("pairs.jsonl", kPairs), "step { mix {} }");
+  SetInterruptRequested(true);
+  const auto counts = SelectFromRecipe(recipe);
+  EXPECT_EQ(counts.status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(counts.status().message(), absl::StrCat("stopped after 0 rows; ", Output(), " is not written"));
+  EXPECT_TRUE(Left().empty());
+}
+
+TEST_F(Select, TheProgramPrintsCountsAndEndsWithTwoOnAnError) {
+  const std::string program = Runfile("alignment/select");
+  const std::string command =
+      absl::StrCat(program, " --set=data.path=", Write("ranked.jsonl", kRanked),
+                   " --set=output_file=", Output(), " --set='step={curriculum{stages:2}}'");
+  const Ended done = RunCommand(command);
+  EXPECT_EQ(done.exit_code, 0) << done.errors;
+  EXPECT_EQ(done.output,
+            "step[0].curriculum                    2 rows in          4 out   pairs by stage: 3 1\n");
+  const Ended wrong = RunCommand(command + " --set=step[0].curriculum.stages=0");
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_TRUE(absl::StrContains(wrong.errors, "step[0].curriculum.stages")) << wrong.errors;
+  const Ended missing = RunCommand(program + " --set=output_file=x.jsonl");
+  EXPECT_EQ(missing.exit_code, 2);
+  EXPECT_TRUE(absl::StartsWith(missing.errors, "error: ")) << missing.errors;
+}
+
+TEST_F(Select, HumanPreferencesAgainstSomeOfThemselves) {
+  PLUMB_REQUIRE_SHARED_DATA("alignment/hh-rlhf/harmless-base.test.jsonl.gz");
+  const std::string path = SharedData("alignment/hh-rlhf/harmless-base.test.jsonl.gz");
+  const auto counts =
+      SelectFromRecipe(Recipe(path, absl::StrCat("step { decontaminate { max_overlap: 0.99 test { path: '",
+                                                 path, "' max_examples: 10 } } }")));
+  PLUMB_ASSERT_OK(counts);
+  EXPECT_EQ((*counts)[0].rows_in, 2312);
+  // The ten themselves; the dialogues of others may begin like one of them, and go on as long.
+  EXPECT_LE((*counts)[0].rows_out, 2302);
+  EXPECT_GE((*counts)[0].rows_out, 2200);
+  EXPECT_TRUE(absl::StartsWith((*counts)[0].figures, "10 of 10 test rows"));
+  EXPECT_EQ(Lines(Output()).size(), static_cast<size_t>((*counts)[0].rows_out));
+}
+
+TEST(SelectRecipes, DeclareLimitsThatTheirDefaultsKeep) {
+  PLUMB_EXPECT_OK(CheckLimitDeclarations(*SelectRecipe::descriptor()));
+}
+
+TEST(SelectRecipes, AllLoadAndLoadAgainAsTheyArePrinted) {
+  const auto files = ExpandGlob(Runfile("alignment/selection/recipes/*.textproto"));
+  PLUMB_ASSERT_OK(files);
+  for (const std::string& file : *files) {
+    SelectRecipe recipe, again;
+    PLUMB_EXPECT_OK(LoadRecipe(file, {}, &recipe));
+    const std::string resolved = PrintResolved(recipe);
+    PLUMB_EXPECT_OK(ParseRecipe(resolved, file, {}, &again));
+    EXPECT_EQ(PrintResolved(again), resolved);
+    EXPECT_EQ(recipe.name() + ".textproto", std::filesystem::path(file).filename());
+  }
+}
+
+}  // namespace
+}  // namespace plumb
