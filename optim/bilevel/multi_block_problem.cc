@@ -1,0 +1,59 @@
+#include "optim/bilevel/multi_block_problem.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <vector>
+
+namespace plumb {
+namespace {
+
+at::Tensor Gradient(const at::Tensor& output, const at::Tensor& weight, const at::Tensor& input,
+                    bool create) {
+  at::Tensor gradient;
+  if (output.requires_grad()) {
+    gradient = torch::autograd::grad({output}, {input}, {weight}, /*retain_graph=*/true, create,
+                                     /*allow_unused=*/true)[0];
+  }
+  return gradient.defined() ? gradient : at::zeros_like(input);
+}
+
+}  // namespace
+
+BlockDerivatives::BlockDerivatives(const MultiBlockProblem& problem, int64_t block, const at::Tensor& x,
+                                   const at::Tensor& y, const at::Tensor& upper_samples,
+                                   const at::Tensor& lower_samples, OracleCalls* calls)
+    : calls_(calls),
+      x_(x.detach().clone().requires_grad_(true)),
+      y_(y.detach().clone().requires_grad_(true)) {
+  const at::AutoGradMode record(true);
+  const at::Tensor upper = problem.upper(block, x_, y_, upper_samples).sum();
+  upper_x_ = Gradient(upper, {}, x_, /*create=*/false);
+  upper_y_ = Gradient(upper, {}, y_, /*create=*/false);
+  slope_ = Gradient(problem.lower(block, x_, y_, lower_samples).sum(), {}, y_, /*create=*/true);
+  calls->values += upper_samples.numel() + lower_samples.numel();
+  calls->gradients += upper_samples.numel() + lower_samples.numel();
+}
+
+at::Tensor BlockDerivatives::HessianTimes(const at::Tensor& v) const {
+  ++calls_->hessian_vectors;
+  return Gradient(slope_, v, y_, /*create=*/false);
+}
+
+at::Tensor BlockDerivatives::Hessian() const {
+  const at::Tensor identity = at::eye(y_.numel(), slope_.options());
+  std::vector<at::Tensor> rows;
+  for (int64_t i = 0; i < y_.numel(); ++i) rows.push_back(HessianTimes(identity[i]));
+  return at::stack(rows);
+}
+
+at::Tensor BlockDerivatives::CrossTimes(const at::Tensor& v) const {
+  ++calls_->hessian_vectors;
+  return Gradient(slope_, v, x_, /*create=*/false);
+}
+
+}  // namespace plumb

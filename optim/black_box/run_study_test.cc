@@ -1,0 +1,203 @@
+#include "optim/black_box/run_study.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/rand.h>
+#include <ATen/ops/tensor.h>
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/config/limits.h"
+#include "common/config/recipe.h"
+#include "common/files/files.h"
+#include "common/program/interrupt.h"
+#include "common/testing/testing.h"
+#include "optim/black_box/parameter_importance.h"
+
+namespace plumb {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char kBranin[] = "objective { test_function { name: BRANIN } } ";
+constexpr char kCommand[] =
+    "parameter { name: 'x' min: -1 max: 2 } parameter { name: 'unused' min: 0 max: 1 } "
+    "objective { command { run: \"awk -F'[:,]' '{ print ($2 - 1) ^ 2 }'\" } } ";
+
+StudyRecipe Recipe(const std::string& text, const std::string& folder) {
+  StudyRecipe recipe;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &recipe)) << text;
+  recipe.set_name("test");
+  recipe.set_output_dir(folder);
+  return recipe;
+}
+
+// What decides in a journal: all but the time that evaluations took.
+std::vector<std::string> Evaluations(const std::string& folder) {
+  std::vector<std::string> lines;
+  for (const auto line :
+       absl::StrSplit(ReadFile(folder + "/evaluations.jsonl").value(), '\n', absl::SkipEmpty())) {
+    auto object = nlohmann::json::parse(line);
+    object.erase("seconds");
+    lines.push_back(object.dump());
+  }
+  return lines;
+}
+
+nlohmann::json Best(const std::string& folder) {
+  return nlohmann::json::parse(ReadFile(folder + "/best.json").value());
+}
+
+TEST(RunStudy, FindsAMinimumAndReportsIt) {
+  const std::string folder = TemporaryFolder();
+  PLUMB_ASSERT_OK(RunStudy(Recipe(absl::StrCat(kBranin, "max_evaluations: 200"), folder), "auto"));
+  EXPECT_EQ(Evaluations(folder).size(), 200u);
+  EXPECT_LT(Best(folder)["value"].get<double>(), 0.8);
+  EXPECT_GE(Best(folder)["value"].get<double>(), 0.397887);
+  EXPECT_THAT(ReadFile(folder + "/report.html").value(), HasSubstr("importance of the parameters"));
+}
+
+TEST(RunStudy, BayesianOptimisationNeedsFewEvaluations) {
+  const std::string folder = TemporaryFolder();
+  PLUMB_ASSERT_OK(
+      RunStudy(Recipe(absl::StrCat(kBranin, "method { bayesian {} } max_evaluations: 30"), folder), "auto"));
+  EXPECT_NEAR(Best(folder)["value"].get<double>(), 0.397887, 0.01);
+}
+
+TEST(RunStudy, EndsAtTheTarget) {
+  const std::string folder = TemporaryFolder();
+  PLUMB_ASSERT_OK(
+      RunStudy(Recipe(absl::StrCat(kBranin, "target_value: 5 max_evaluations: 1000"), folder), "auto"));
+  EXPECT_LT(Evaluations(folder).size(), 1000u);
+  EXPECT_LE(Best(folder)["value"].get<double>(), 5);
+}
+
+TEST(RunStudy, RunsACommandInEitherDirection) {
+  const std::string low = TemporaryFolder(), high = TemporaryFolder() + "/high";
+  PLUMB_ASSERT_OK(RunStudy(Recipe(absl::StrCat(kCommand, "max_evaluations: 20"), low), "auto"));
+  EXPECT_NEAR(Best(low)["parameters"]["x"].get<double>(), 1, 0.15);
+  PLUMB_ASSERT_OK(
+      RunStudy(Recipe(absl::StrCat(kCommand, "max_evaluations: 20 direction: MAXIMIZE"), high), "auto"));
+  EXPECT_NEAR(Best(high)["parameters"]["x"].get<double>(), -1, 0.3);
+  EXPECT_THAT(ReadFile(low + "/facts.json").value(), HasSubstr("x 100 %, unused 0 %"));
+}
+
+// Whatever moment a process is killed at, the study that goes on is the one that was never stopped.
+TEST(RunStudy, GoesOnWhereItWasKilled) {
+  const std::string whole = TemporaryFolder();
+  for (const char* method : {"sobol_search {}", "random_search {}", "bayesian {}"}) {
+    const std::string text = absl::StrCat(kBranin, "method { ", method, " } max_evaluations: ");
+    PLUMB_ASSERT_OK(RunStudy(Recipe(text + "12", whole), "never"));
+    const std::vector<std::string> expected = Evaluations(whole);
+
+    for (const char* kill :
+         {"between", "before the journal", "in the journal", "without state", "damaged state"}) {
+      SCOPED_TRACE(kill);
+      const std::string folder = TemporaryFolder() + "/killed";
+      PLUMB_ASSERT_OK(RunStudy(Recipe(text + "7", folder), "never"));
+      const std::string journal = folder + "/evaluations.jsonl", state = folder + "/method.safetensors";
+      const std::string lines = ReadFile(journal).value();
+      const size_t last = lines.rfind('\n', lines.size() - 2) + 1;
+      if (kill == std::string("before the journal")) std::filesystem::resize_file(journal, last);
+      if (kill == std::string("in the journal")) std::filesystem::resize_file(journal, last + 9);
+      if (kill == std::string("without state")) std::filesystem::remove(state);
+      if (kill == std::string("damaged state")) std::filesystem::resize_file(state, 11);
+      PLUMB_ASSERT_OK(RunStudy(Recipe(text + "12", folder), "auto"));
+      EXPECT_EQ(Evaluations(folder), expected);
+    }
+  }
+}
+
+TEST(RunStudy, AnInterruptLosesNothing) {
+  const std::string folder = TemporaryFolder();
+  SetInterruptRequested(true);
+  const absl::Status stopped = RunStudy(Recipe(kBranin, folder), "auto");
+  SetInterruptRequested(false);
+  EXPECT_TRUE(absl::IsCancelled(stopped));
+  EXPECT_TRUE(FileExists(folder + "/report.html"));
+  PLUMB_EXPECT_OK(RunStudy(Recipe(absl::StrCat(kBranin, "max_evaluations: 3"), folder), "auto"));
+}
+
+TEST(RunStudy, FailuresAreEvaluationsAndTooManyEndIt) {
+  const std::string folder = TemporaryFolder();
+  const std::string some =
+      "parameter { name: 'x' min: 0 max: 1 } max_evaluations: 10 "
+      "objective { command { run: \"awk -F'[:}]' '{ if ($2 < 0.5) exit 3; print $2 }'\" } }";
+  PLUMB_ASSERT_OK(RunStudy(Recipe(some, folder), "auto"));
+  EXPECT_EQ(Evaluations(folder).size(), 10u);
+  EXPECT_THAT(ReadFile(folder + "/facts.json").value(), HasSubstr("exit code 3, at {"));
+  EXPECT_GE(Best(folder)["value"].get<double>(), 0.5);
+
+  const std::string none = TemporaryFolder() + "/none";
+  const absl::Status status =
+      RunStudy(Recipe("parameter { name: 'x' min: 0 max: 1 } max_failures_in_a_row: 3 "
+                      "objective { command { run: 'echo no such file >&2; exit 1' } }",
+                      none),
+               "auto");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("3 evaluations in a row failed"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("exit code 1: no such file"));
+  EXPECT_FALSE(FileExists(none + "/best.json"));
+}
+
+TEST(RunStudy, SaysWhatIsWrong) {
+  const std::string folder = TemporaryFolder();
+  const auto message = [&](const std::string& text, const std::string& resume = "auto") {
+    return std::string(RunStudy(Recipe(text, folder), resume).message());
+  };
+  EXPECT_THAT(message("parameter { name: 'x' min: 0 max: 1 }"), HasSubstr("a command or a test_function"));
+  EXPECT_THAT(message("objective { command { run: 'true' } }"), HasSubstr("needs at least one"));
+  EXPECT_THAT(message(absl::StrCat(kBranin, "parameter { name: 'x' min: 0 max: 1 }")),
+              HasSubstr("has its own"));
+  EXPECT_THAT(message(kBranin, "always"), HasSubstr("expected auto or never"));
+  PLUMB_EXPECT_OK(RunStudy(Recipe(absl::StrCat(kBranin, "max_evaluations: 2"), folder), "auto"));
+  EXPECT_THAT(message(absl::StrCat(kBranin, "max_evaluations: 2 seed: 7")), HasSubstr("seed: 42 -> 7"));
+  PLUMB_ASSERT_OK(WriteFileAtomically(folder + "/evaluations.jsonl", "{}\n"));
+  EXPECT_THAT(message(absl::StrCat(kBranin, "max_evaluations: 2")),
+              HasSubstr("evaluations.jsonl:1: the line"));
+}
+
+TEST(RunStudy, ItsRecipesLoad) {
+  const auto files = ExpandGlob(Runfile("optim/recipes/*.textproto"));
+  PLUMB_ASSERT_OK(files);
+  for (const std::string& file : *files) {
+    StudyRecipe recipe;
+    PLUMB_EXPECT_OK(LoadRecipe(file, {}, &recipe));
+    EXPECT_EQ(recipe.name() + ".textproto", std::filesystem::path(file).filename());
+    recipe.set_output_dir(TemporaryFolder() + "/" + recipe.name());
+    recipe.set_max_evaluations(12);
+    PLUMB_EXPECT_OK(RunStudy(recipe, "auto"));
+    EXPECT_TRUE(FileExists(recipe.output_dir() + "/best.json"));
+  }
+}
+
+TEST(MainEffects, AreThoseOfAnAdditiveFunction) {
+  const at::Tensor points = at::rand({200, 3}, at::kDouble);
+  // Variances over the unit cube: 9 / 12 and 4 * 4 / 45.
+  const at::Tensor t = 2 * points.select(1, 1) - 1;
+  const at::Tensor values = 3 * points.select(1, 0) + 2 * t * t;
+  const auto effects = MainEffects(points, values);
+  ASSERT_TRUE(effects.has_value());
+  const double first = 9.0 / 12, second = 16.0 / 45;
+  EXPECT_NEAR(effects->shares[0], first / (first + second), 1e-3);
+  EXPECT_NEAR(effects->shares[1], second / (first + second), 1e-3);
+  EXPECT_NEAR(effects->shares[2], 0, 1e-6);
+  EXPECT_GT(effects->explained, 0.999);
+}
+
+TEST(MainEffects, SayWhenNothingCanBeTold) {
+  const at::Tensor points = at::rand({40, 2}, at::kDouble);
+  EXPECT_FALSE(MainEffects(points, at::tensor(std::vector<double>(40, 1.5), at::kDouble)).has_value());
+  EXPECT_FALSE(MainEffects(points.slice(0, 0, 7), points.select(1, 0).slice(0, 0, 7)).has_value());
+  at::Tensor values = points.select(1, 0).clone();
+  values.slice(0, 0, 35).fill_(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_FALSE(MainEffects(points, values).has_value());
+}
+
+}  // namespace
+}  // namespace plumb

@@ -1,0 +1,57 @@
+#include "optim/causal/notears.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/eye.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/linalg_matrix_exp.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+
+#include <limits>
+#include <utility>
+
+#include "common/status/status_macros.h"
+#include "common/tensor/shape.h"
+
+namespace plumb {
+
+std::pair<double, at::Tensor> Acyclicity(const at::Tensor& weights) {
+  const at::Tensor exponential = at::linalg_matrix_exp(weights.square());
+  return {exponential.trace().item<double>() - weights.size(0), exponential.t() * weights * 2};
+}
+
+absl::StatusOr<NotearsResult> Notears(const at::Tensor& second_moments,
+                                      const AugmentedLagrangianOptions& options) {
+  PLUMB_RETURN_IF_ERROR(CheckShape("second moments", second_moments,
+                                   {kAny, second_moments.dim() > 0 ? second_moments.size(0) : 0}));
+  const int64_t size = second_moments.size(0);
+  const at::Tensor moments = second_moments.detach().to(at::kDouble).contiguous();
+  const at::Tensor identity = at::eye(size, at::kDouble);
+  const auto score = [&](const at::Tensor& weights) {
+    const at::Tensor rest = identity - weights;
+    return (rest * at::mm(moments, rest)).sum().item<double>() / 2;
+  };
+  ConstrainedProblem problem;
+  problem.equalities = 1;
+  problem.upper = at::full({size, size}, std::numeric_limits<double>::infinity(), at::kDouble);
+  problem.upper.fill_diagonal_(0);
+  problem.upper = problem.upper.flatten();
+  problem.lower = -problem.upper;
+  problem.evaluate = [&](const at::Tensor& x) -> absl::StatusOr<ConstrainedEvaluation> {
+    const at::Tensor weights = x.view({size, size});
+    const auto [h, slope] = Acyclicity(weights);
+    ConstrainedEvaluation result;
+    result.value = score(weights);
+    result.gradient = (at::mm(moments, weights) - moments).flatten();
+    result.constraints = at::full({1}, h, at::kDouble);
+    result.jacobian = slope.reshape({1, size * size});
+    return result;
+  };
+  PLUMB_ASSIGN_OR_RETURN(
+      ConstrainedResult found,
+      MinimizeAugmentedLagrangian(problem, at::zeros({size * size}, at::kDouble), options));
+  const at::Tensor weights = found.x.view({size, size});
+  return NotearsResult{weights, score(weights), std::move(found.summary)};
+}
+
+}  // namespace plumb
