@@ -8,16 +8,16 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "optim/black_box/study.pb.h"
 
 namespace plumb {
 
-// Functions on which optimisers of expensive functions are compared, to be minimised; names and constants as
-// in botorch.test_functions.
+// Those of optim/black_box/test_functions.h on which optimisers of expensive functions are compared, to be
+// minimised; names and constants as in botorch.test_functions.
 struct BenchmarkFunction {
-  std::string name;
+  StudyTestFunction function;
   std::vector<double> lower, upper;
   double minimum;
-  double (*value)(const double* x, int64_t dimension);
 
   int64_t dimension() const { return lower.size(); }
   at::Tensor Values(const at::Tensor& points) const;  // [B, D] -> [B]

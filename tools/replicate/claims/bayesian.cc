@@ -3,12 +3,13 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
 #include "common/status/status_macros.h"
 #include "optim/bayesian/bayesian_optimizer.h"
-#include "optim/black_box/test_functions.h"
+#include "optim/bayesian/benchmark_functions.h"
 #include "optim/core/ask_tell.h"
 #include "tools/replicate/claim.h"
 
@@ -17,21 +18,14 @@ namespace {
 
 // log10 of the distance to the least value of Hartmann's function of six variables after 40 evaluations.
 absl::StatusOr<double> LogRegret(AskTell* method) {
-  StudyTestFunction function;
-  function.set_name(StudyTestFunction::HARTMANN6);
+  PLUMB_ASSIGN_OR_RETURN(const BenchmarkFunction function, FindBenchmarkFunction("hartmann6"));
   const Objective objective = [&](const at::Tensor& points) -> absl::StatusOr<Evaluation> {
-    Evaluation evaluation{at::zeros({points.size(0)}, at::kDouble), {}};
-    const at::Tensor rows = points.contiguous();
-    for (int64_t i = 0; i < points.size(0); ++i) {
-      evaluation.values[i].fill_(EvaluateTestFunction(
-          function, {rows.const_data_ptr<double>() + i * rows.size(1), static_cast<size_t>(rows.size(1))}));
-    }
-    return evaluation;
+    return Evaluation{function.Values(points), {}};
   };
   MinimizeOptions options;
   options.mutable_stop()->set_max_evaluations(40);
   PLUMB_ASSIGN_OR_RETURN(const MinimizeResult result, Minimize(*method, objective, options));
-  return std::log10(std::max(1e-9, result.value - TestFunctionMinimum(function)));
+  return std::log10(std::max(1e-9, result.value - function.minimum));
 }
 
 absl::StatusOr<Comparison> Run(uint64_t seed) {
