@@ -6,12 +6,14 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "alignment/pair_batch.h"
 #include "alignment/rollouts.h"
+#include "alignment/selection/answer_pair.h"
 #include "common/program/interrupt.h"
 #include "common/status/status_macros.h"
 
@@ -84,21 +86,19 @@ std::vector<std::pair<int64_t, int64_t>> PairsByWinRate(absl::Span<const double>
                                                         OnPolicyPairs::Selection selection,
                                                         double min_margin) {
   std::vector<std::pair<int64_t, int64_t>> pairs;
+  if (selection == OnPolicyPairs::BEST_AND_WORST) {
+    const std::optional<AnswerPair> pair = BestAgainstWorst(win_rates, min_margin);
+    if (pair.has_value()) pairs.emplace_back(pair->chosen, pair->rejected);
+    return pairs;
+  }
   const auto margin = [&](const std::pair<int64_t, int64_t>& pair) {
     return win_rates[pair.first] - win_rates[pair.second];
   };
-  const auto add = [&](int64_t chosen, int64_t rejected) {
-    if (margin({chosen, rejected}) > min_margin) pairs.emplace_back(chosen, rejected);
-  };
-  if (win_rates.empty()) return pairs;
-  if (selection == OnPolicyPairs::BEST_AND_WORST) {
-    add(std::max_element(win_rates.begin(), win_rates.end()) - win_rates.begin(),
-        std::min_element(win_rates.begin(), win_rates.end()) - win_rates.begin());
-    return pairs;
-  }
   const auto count = static_cast<int64_t>(win_rates.size());
   for (int64_t i = 0; i < count; ++i) {
-    for (int64_t j = 0; j < count; ++j) add(i, j);
+    for (int64_t j = 0; j < count; ++j) {
+      if (margin({i, j}) > min_margin) pairs.emplace_back(i, j);
+    }
   }
   std::stable_sort(pairs.begin(), pairs.end(),
                    [&](const auto& a, const auto& b) { return margin(a) > margin(b); });

@@ -14,7 +14,6 @@
 #include "alignment/trl_testing.h"
 #include "common/kernels/fused.h"
 #include "common/nn/lora.h"
-#include "common/nn/pretrained.h"
 #include "common/testing/testing.h"
 
 namespace plumb {
@@ -23,17 +22,6 @@ namespace {
 using Json = nlohmann::json;
 
 std::string Golden(const std::string& path) { return Runfile("alignment/testdata/" + path); }
-
-TextModel LoadModel() {
-  TextModel model;
-  auto loaded = LoadCausalLm(Golden("trl_dpo/model"));
-  PLUMB_EXPECT_OK(loaded);
-  model.model = *std::move(loaded);
-  auto tokenizer = LoadTokenizer(Golden("trl_dpo/model"));
-  PLUMB_EXPECT_OK(tokenizer);
-  model.tokenizer = *std::move(tokenizer);
-  return model;
-}
 
 WeightedObjectives MakeObjectives(const std::vector<std::string>& texts) {
   google::protobuf::RepeatedPtrField<ObjectiveConfig> configs;
@@ -151,7 +139,7 @@ class TrlDpo : public testing::TestWithParam<std::pair<const char*, std::vector<
 TEST_P(TrlDpo, LogsTheSameAtEachStep) {
   const auto& [name, objectives] = GetParam();
   const Json run = ReadGolden("trl_dpo/golden.json").at("runs").at(name);
-  const Trained trained = TrainLike(run, objectives, LoadModel());
+  const Trained trained = TrainLike(run, objectives, LoadTrlModel());
   ExpectSameSteps(trained, run);
   if (!trained.even_evaluation) return;  // a mean of batches' means in TRL, of all examples here
   for (const char* metric :
@@ -178,7 +166,7 @@ INSTANTIATE_TEST_SUITE_P(Runs, TrlDpo,
 
 TEST(TrlDpo, LogsTheSameWithAnAdapter) {
   const Json run = ReadGolden("trl_dpo/golden.json").at("runs").at("lora");
-  TextModel model = LoadModel();
+  TextModel model = LoadTrlModel();
   auto lora = LoadAdapter(*model.model, Golden("trl_dpo/lora_initial"));
   PLUMB_ASSERT_OK(lora);
   model.lora = *lora;
@@ -191,7 +179,7 @@ TEST(PreferenceTask, AccumulationChangesNothing) {
   for (const int64_t batch_size : {1, 2}) {
     Variant variant;
     variant.split = {batch_size, 4 / batch_size};
-    ExpectSameSteps(TrainLike(run, {kDpo, kSft}, LoadModel(), variant), run);
+    ExpectSameSteps(TrainLike(run, {kDpo, kSft}, LoadTrlModel(), variant), run);
   }
 }
 
@@ -199,13 +187,13 @@ TEST(PreferenceTask, MicroBatchesOfFewTokensChangeNothing) {
   const Json run = ReadGolden("trl_dpo/golden.json").at("runs").at("sigmoid_sft");
   Variant variant;
   variant.split.max_tokens = 120;
-  ExpectSameSteps(TrainLike(run, {kDpo, kSft}, LoadModel(), variant), run);
+  ExpectSameSteps(TrainLike(run, {kDpo, kSft}, LoadTrlModel(), variant), run);
 }
 
 TEST(PreferenceTask, FusedKernelsChangeNothing) {
   const Json run = ReadGolden("trl_dpo/golden.json").at("runs").at("sigmoid");
   const ScopedUnfusedKernels unfused;
-  ExpectSameSteps(TrainLike(run, {kDpo}, LoadModel()), run);
+  ExpectSameSteps(TrainLike(run, {kDpo}, LoadTrlModel()), run);
 }
 
 TEST(PreferenceTask, ALiveReferenceAndCheckpointingChangeNothing) {
@@ -213,25 +201,25 @@ TEST(PreferenceTask, ALiveReferenceAndCheckpointingChangeNothing) {
   Variant variant;
   variant.live_reference = true;
   variant.checkpointing = true;
-  ExpectSameSteps(TrainLike(run, {kDpo}, LoadModel(), variant), run);
+  ExpectSameSteps(TrainLike(run, {kDpo}, LoadTrlModel(), variant), run);
 }
 
 TEST(PreferenceTask, PairsMayCarryTheirReference) {
   const Json run = ReadGolden("trl_dpo/golden.json").at("runs").at("sigmoid");
   Variant variant;
   variant.reference_in_data = true;
-  ExpectSameSteps(TrainLike(run, {kDpo}, LoadModel(), variant), run);
+  ExpectSameSteps(TrainLike(run, {kDpo}, LoadTrlModel(), variant), run);
 }
 
 TEST(PreferenceTask, TdpoWithoutItsDivergenceTermIsDpo) {
   const Json run = ReadGolden("trl_dpo/golden.json").at("runs").at("sigmoid");
   Variant variant;
   variant.live_reference = true;
-  Trained trained = TrainLike(run, {"tdpo { beta: 0.1 version: TDPO2 alpha: 0 }"}, LoadModel(), variant);
+  Trained trained = TrainLike(run, {"tdpo { beta: 0.1 version: TDPO2 alpha: 0 }"}, LoadTrlModel(), variant);
   for (size_t i = 0; i < trained.record.steps.size(); ++i) {
     ExpectNear(trained.record.steps[i].at("loss"), run.at("steps")[i].at("loss").get<double>(), "loss");
   }
-  trained = TrainLike(run, {"tdpo { beta: 0.1 version: TDPO1 }"}, LoadModel(), variant);
+  trained = TrainLike(run, {"tdpo { beta: 0.1 version: TDPO1 }"}, LoadTrlModel(), variant);
   EXPECT_GT(std::abs(trained.record.steps[9].at("loss") - run.at("steps")[9].at("loss").get<double>()), 1e-3);
 }
 
@@ -239,7 +227,7 @@ class TrlSft : public testing::TestWithParam<const char*> {};
 
 TEST_P(TrlSft, LogsTheSameAtEachStep) {
   const Json run = ReadGolden("trl_sft/golden.json").at("runs").at(GetParam());
-  ExpectSameSteps(TrainLike(run, {"sft {}"}, LoadModel()), run);
+  ExpectSameSteps(TrainLike(run, {"sft {}"}, LoadTrlModel()), run);
 }
 
 INSTANTIATE_TEST_SUITE_P(Runs, TrlSft,

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/files/files.h"
+#include "common/nn/pretrained.h"
 #include "common/testing/testing.h"
 #include "common/train/task.h"
 #include "common/train/train.h"
@@ -17,6 +18,18 @@ nlohmann::json ReadGolden(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFile(Runfile("alignment/testdata/" + path));
   PLUMB_EXPECT_OK(text);
   return nlohmann::json::parse(text.value_or("null"));
+}
+
+TextModel LoadTrlModel() {
+  const std::string folder = Runfile("alignment/testdata/trl_dpo/model");
+  TextModel model;
+  auto loaded = LoadCausalLm(folder);
+  PLUMB_EXPECT_OK(loaded);
+  model.model = *std::move(loaded);
+  auto tokenizer = LoadTokenizer(folder);
+  PLUMB_EXPECT_OK(tokenizer);
+  model.tokenizer = *std::move(tokenizer);
+  return model;
 }
 
 absl::Status Recorder::Write(int64_t, const std::map<std::string, double>& values) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "alignment/text_model.h"
 #include "common/train/metrics_sink.h"
 
 namespace plumb {
@@ -15,6 +16,9 @@ class TrainTask;
 // What tests against TRL's runs share (alignment/testdata/trl_*; tools/goldens/trl_runs.py).
 
 nlohmann::json ReadGolden(const std::string& path);  // below alignment/testdata
+
+// The model that all of these runs begin with, and its tokenizer.
+TextModel LoadTrlModel();
 
 // Keeps what a train loop logs.
 class Recorder : public MetricsSink {

@@ -14,7 +14,6 @@
 #include "alignment/stage_data.h"
 #include "alignment/trl_testing.h"
 #include "common/nn/lora.h"
-#include "common/nn/pretrained.h"
 #include "common/testing/testing.h"
 #include "common/train/train.h"
 #include "common/train/train.pb.h"
@@ -30,20 +29,9 @@ std::string Golden(const std::string& path) { return Runfile("alignment/testdata
 
 Json TrlRun(const std::string& name) { return ReadGolden("trl_kto/golden.json").at("runs").at(name); }
 
-TextModel LoadModel() {
-  TextModel model;
-  auto loaded = LoadCausalLm(Golden("trl_dpo/model"));
-  PLUMB_EXPECT_OK(loaded);
-  model.model = *std::move(loaded);
-  auto tokenizer = LoadTokenizer(Golden("trl_dpo/model"));
-  PLUMB_EXPECT_OK(tokenizer);
-  model.tokenizer = *std::move(tokenizer);
-  return model;
-}
-
 // A model, its data and objectives, and the task over them.
 struct Training {
-  TextModel model = LoadModel();
+  TextModel model = LoadTrlModel();
   WeightedObjectives objectives;
   PreferenceData data;
   std::unique_ptr<UnpairedTask> task;

@@ -2,6 +2,9 @@
 #define PLUMB_ALIGNMENT_SELECTION_ANSWER_PAIR_H_
 
 #include <cstdint>
+#include <optional>
+
+#include "absl/types/span.h"
 
 namespace plumb {
 
@@ -13,6 +16,10 @@ struct AnswerPair {
     return chosen == other.chosen && rejected == other.rejected;
   }
 };
+
+// The pair that a prompt's answers give: the one of the highest reward against that of the lowest (of equal
+// ones the first), when the rewards differ by more than `min_margin`.
+std::optional<AnswerPair> BestAgainstWorst(absl::Span<const double> rewards, double min_margin = 0);
 
 }  // namespace plumb
 

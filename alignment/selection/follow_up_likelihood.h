@@ -2,7 +2,6 @@
 #define PLUMB_ALIGNMENT_SELECTION_FOLLOW_UP_LIKELIHOOD_H_
 
 #include <cstdint>
-#include <optional>
 
 #include "absl/types/span.h"
 #include "alignment/selection/answer_pair.h"
@@ -26,10 +25,6 @@ struct FollowUp {
 // That both sets are scored by log-probability is the paper's; that they are divided by the length and
 // averaged could not be verified against its text. A set without follow-ups counts as 0.
 double FollowUpReward(absl::Span<const FollowUp> positive, absl::Span<const FollowUp> negative);
-
-// The pair that a prompt's answers give: the one of the highest reward against that of the lowest (of equal
-// ones the first), when the rewards differ by more than `min_margin`.
-std::optional<AnswerPair> BestAgainstWorst(absl::Span<const double> rewards, double min_margin = 0);
 
 }  // namespace plumb
 

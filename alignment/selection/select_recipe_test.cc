@@ -13,8 +13,7 @@
 #include "alignment/selection/sandbox.h"
 #include "alignment/text_model.h"
 #include "common/config/limits.h"
-#include "common/config/recipe.h"
-#include "common/config/resolved.h"
+#include "common/config/recipe_testing.h"
 #include "common/data/example_tokens.h"
 #include "common/data/read_examples.h"
 #include "common/files/files.h"
@@ -396,16 +395,7 @@ TEST(SelectRecipes, DeclareLimitsThatTheirDefaultsKeep) {
 }
 
 TEST(SelectRecipes, AllLoadAndLoadAgainAsTheyArePrinted) {
-  const auto files = ExpandGlob(Runfile("alignment/selection/recipes/*.textproto"));
-  PLUMB_ASSERT_OK(files);
-  for (const std::string& file : *files) {
-    SelectRecipe recipe, again;
-    PLUMB_EXPECT_OK(LoadRecipe(file, {}, &recipe));
-    const std::string resolved = PrintResolved(recipe);
-    PLUMB_EXPECT_OK(ParseRecipe(resolved, file, {}, &again));
-    EXPECT_EQ(PrintResolved(again), resolved);
-    EXPECT_EQ(recipe.name() + ".textproto", std::filesystem::path(file).filename());
-  }
+  ExpectRecipesLoadAgain<SelectRecipe>("alignment/selection/recipes/*.textproto");
 }
 
 }  // namespace
