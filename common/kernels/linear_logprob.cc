@@ -4,6 +4,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/functions/utils.h>
@@ -14,9 +15,11 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "common/kernels/bf16_product.h"
 #include "common/kernels/gradient_in_place.h"
 #include "common/kernels/vectorized.h"
 
@@ -92,6 +95,8 @@ PLUMB_VECTORIZED LogitSums SumLogits(const T* z, int64_t size) {
   return {max, exps, weighted + double{exps} * max, squares, below + double{max} * size};
 }
 
+LogitSums SumsOfTop(const Row& row) { return SumLogits(row.top.data(), row.top.size()); }
+
 template <typename T>
 PLUMB_VECTORIZED LogitSums SumReferenceLogits(const T* q, const T* z, T z_max, int64_t size) {
   const T max = Max(q, size);
@@ -121,15 +126,18 @@ PLUMB_VECTORIZED void AddScaledExp(const T* z, T max, T scale, int64_t size, T* 
 
 // A head, and where its logits go.
 struct Head {
-  at::Tensor hidden;  // [M, H], of the logits' dtype
+  at::Tensor hidden;  // [M, H], of the logits' dtype, or bf16 where bf16 is multiplied as such
   at::Tensor weight;  // [V, H]
   at::Tensor kept;    // [M * V] logits, tile after tile; undefined: they are made again for each pass
+
+  bool by_bf16() const { return hidden.scalar_type() == at::kBFloat16; }
 };
 
 // Part of the logits: `rows` from `row` on, `columns` from `column` on.
 struct Tile {
   int64_t row, rows, column, columns;
-  at::Tensor weight;                    // [columns, H] of the policy, of the logits' dtype
+  size_t index_of_rows;                 // tiles above
+  at::Tensor weight;                    // [columns, H] of the policy, of its hidden states' dtype
   at::Tensor logits, reference_logits;  // [rows, columns]
 };
 
@@ -144,6 +152,7 @@ class TileMaker {
 
   void SetColumns(int64_t column, int64_t columns) {
     weight_ = head_.weight.narrow(0, column, columns).to(head_.hidden.scalar_type());
+    if (head_.by_bf16() && !made_) factor_ = Bf16Factor::OfTranspose(weight_);
   }
   const at::Tensor& weight() const { return weight_; }
 
@@ -154,11 +163,19 @@ class TileMaker {
       logits = head_.kept.narrow(0, tile.column * head_.hidden.size(0) + tile.row * tile.columns, size);
     } else {
       // The first tile is the largest.
-      if (!buffer_.defined()) buffer_ = at::empty({size}, head_.hidden.options());
+      if (!buffer_.defined()) {
+        buffer_ = at::empty({size}, head_.by_bf16() ? at::kFloat : head_.hidden.scalar_type());
+      }
       logits = buffer_.narrow(0, 0, size);
     }
     logits = logits.view({tile.rows, tile.columns});
-    if (!made_) at::mm_out(logits, head_.hidden.narrow(0, tile.row, tile.rows), weight_.t());
+    if (made_) return logits;
+    const at::Tensor hidden = head_.hidden.narrow(0, tile.row, tile.rows);
+    if (head_.by_bf16()) {
+      Bf16Product(hidden, *factor_, /*add=*/false, logits);
+    } else {
+      at::mm_out(logits, hidden, weight_.t());
+    }
     return logits;
   }
 
@@ -166,6 +183,39 @@ class TileMaker {
   const Head& head_;
   const bool made_;
   at::Tensor weight_, buffer_;
+  std::optional<Bf16Factor> factor_;
+};
+
+// Adds the products of a tile's gradient of logits, d_logits [rows, columns], with weight and with hidden
+// states.
+class TileGradients {
+ public:
+  explicit TileGradients(const Head& head) : head_(head) {}
+
+  void AddToHidden(const at::Tensor& d_logits, const Tile& tile, const at::Tensor& d_hidden) {
+    if (!head_.by_bf16()) {
+      d_hidden.addmm_(d_logits, tile.weight);
+      return;
+    }
+    if (tile.row == 0) weight_ = Bf16Factor::Of(tile.weight);
+    Bf16Product(d_logits.to(at::kBFloat16), *weight_, /*add=*/true, d_hidden);
+  }
+
+  void AddToWeight(const at::Tensor& d_logits, const Tile& tile, const at::Tensor& d_weight) {
+    const at::Tensor hidden = head_.hidden.narrow(0, tile.row, tile.rows);
+    if (!head_.by_bf16()) {
+      d_weight.addmm_(d_logits.t(), hidden);
+      return;
+    }
+    if (tile.column == 0) hidden_.push_back(Bf16Factor::Of(hidden));
+    Bf16Product(d_logits.to(at::kBFloat16).t().contiguous(), hidden_[tile.index_of_rows], /*add=*/true,
+                d_weight);
+  }
+
+ private:
+  const Head& head_;
+  std::optional<Bf16Factor> weight_;  // of the tile's columns
+  std::vector<Bf16Factor> hidden_;    // of each tile's rows
 };
 
 // The computation for one set of inputs, none of which has a gradient here.
@@ -187,6 +237,7 @@ struct Pass {
       tile.weight = policy_tiles.weight();
       if (reference.hidden.defined()) reference_tiles.SetColumns(tile.column, tile.columns);
       for (tile.row = 0; tile.row < height; tile.row += tile_rows) {
+        tile.index_of_rows = tile.row / tile_rows;
         tile.rows = std::min(tile_rows, height - tile.row);
         tile.logits = policy_tiles.Logits(tile);
         if (reference.hidden.defined()) tile.reference_logits = reference_tiles.Logits(tile);
@@ -229,6 +280,7 @@ struct Pass {
     const int64_t* target = targets.const_data_ptr<int64_t>();
     const T* d_logp = d_logps.defined() ? d_logps.const_data_ptr<T>() : nullptr;
     const T* d_divergence = d_kl.defined() ? d_kl.const_data_ptr<T>() : nullptr;
+    TileGradients products(policy);
     at::Tensor buffer, wide_d_weight;
     ForEachTile(/*made=*/true, [&](const Tile& tile) {
       // Logits that are kept may be asked for again.
@@ -256,11 +308,11 @@ struct Pass {
           if (column >= 0 && column < tile.columns) out[column] += of_logp;
         }
       });
-      if (d_hidden.defined()) d_hidden.narrow(0, tile.row, tile.rows).addmm_(d_logits, tile.weight);
+      if (d_hidden.defined()) products.AddToHidden(d_logits, tile, d_hidden.narrow(0, tile.row, tile.rows));
       if (d_weight.defined()) {
         const at::Tensor rounded = d_weight.narrow(0, tile.column, tile.columns);
         if (tile.row == 0) wide_d_weight = rounded.to(d_logits.scalar_type());
-        wide_d_weight.addmm_(d_logits.t(), policy.hidden.narrow(0, tile.row, tile.rows));
+        products.AddToWeight(d_logits, tile, wide_d_weight);
         if (tile.row + tile.rows == policy.hidden.size(0)) rounded.copy_(wide_d_weight);
       }
     });
@@ -282,7 +334,10 @@ class LinearLogProbBackward : public torch::autograd::Node {
     const at::Tensor d_logps = gradients[0].defined() ? gradients[0].contiguous() : gradients[0];
     const at::Tensor d_kl = gradients[1].defined() ? gradients[1].contiguous() : gradients[1];
     at::Tensor d_hidden, d_weight, in_place;
-    if (task_should_compute_output(0)) d_hidden = at::zeros_like(pass_.policy.hidden);
+    if (task_should_compute_output(0)) {
+      const bool wide = pass_.policy.hidden.scalar_type() == at::kDouble;
+      d_hidden = at::zeros(pass_.policy.hidden.sizes(), wide ? at::kDouble : at::kFloat);
+    }
     if (task_should_compute_output(1)) {
       in_place = GradientInPlace(weight);
       d_weight = in_place.defined() ? in_place : at::zeros_like(weight, {}, at::MemoryFormat::Contiguous);
@@ -348,7 +403,12 @@ LinearLogProbs LinearLogProb(const at::Tensor& hidden, const at::Tensor& weight,
                 " is not in the vocabulary of ", vocabulary);
   }
   const auto head = [&](const at::Tensor& its_hidden, const at::Tensor& its_weight) {
-    Head head{its_hidden.detach().to(dtype), its_weight.detach(), {}};
+    const bool by_bf16 = options.bf16_products && HasBf16Products() &&
+                         its_hidden.scalar_type() == at::kBFloat16 &&
+                         its_weight.scalar_type() == at::kBFloat16;
+    Head head{its_hidden.detach().to(by_bf16 ? at::kBFloat16 : dtype).contiguous(),
+              its_weight.detach().contiguous(),
+              {}};
     if (needs_gradient && count * vocabulary <= options.max_kept_logits) {
       head.kept = at::empty({count * vocabulary}, dtype);
     }
@@ -379,10 +439,11 @@ LinearLogProbs LinearLogProb(const at::Tensor& hidden, const at::Tensor& weight,
     });
   }
   if (options.top_k > 0) {
-    result.top_k_mass = output([](const Row& row) {
-      double mass = 0;
-      for (const double logit : row.top) mass += std::exp(logit - row.policy.LogSumExp());
-      return mass;
+    result.top_k_mass =
+        output([](const Row& row) { return std::exp(SumsOfTop(row).LogSumExp() - row.policy.LogSumExp()); });
+    result.top_k_entropy = output([](const Row& row) {
+      const LogitSums top = SumsOfTop(row);
+      return top.LogSumExp() - top.weighted / top.exps;
     });
   }
   if (has_reference) {

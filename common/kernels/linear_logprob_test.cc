@@ -7,6 +7,7 @@
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/linear.h>
+#include <ATen/ops/log.h>
 #include <ATen/ops/log_softmax.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/ones.h>
@@ -18,6 +19,7 @@
 #include <limits>
 #include <tuple>
 
+#include "common/kernels/bf16_product.h"
 #include "common/kernels/gradient_testing.h"
 
 namespace plumb {
@@ -55,7 +57,10 @@ struct Batch {
     plain.mean_logit = logits.mean(1);
     plain.top1 = at::argmax(logits, 1).eq(targets).to(logits.scalar_type());
     plain.log_sum_squares = at::logsumexp(2 * logps, {1});
-    plain.top_k_mass = std::get<0>(at::topk(at::exp(logps), 3, 1)).sum(1);
+    const at::Tensor top = std::get<0>(at::topk(at::exp(logps), 3, 1));
+    plain.top_k_mass = top.sum(1);
+    const at::Tensor among_top = top / plain.top_k_mass.unsqueeze(1);
+    plain.top_k_entropy = -(among_top * at::log(among_top)).sum(1);
     plain.token_kl = (at::exp(reference_logps) * (reference_logps - logps)).sum(1);
     return plain;
   }
@@ -98,6 +103,7 @@ void ExpectNear(const LinearLogProbs& a, const LinearLogProbs& b, double toleran
   EXPECT_LE(Difference(a.token_kl, b.token_kl), tolerance);
   EXPECT_LE(Difference(a.log_sum_squares, b.log_sum_squares), tolerance);
   EXPECT_LE(Difference(a.top_k_mass, b.top_k_mass), tolerance);
+  EXPECT_LE(Difference(a.top_k_entropy, b.top_k_entropy), tolerance);
   EXPECT_EQ(Difference(a.top1, b.top1), 0);
 }
 
@@ -149,7 +155,9 @@ TEST(LinearLogProbTest, Bf16InputsGiveF32ProbabilitiesAndGradientsRoundedOnce) {
   Batch wide = bf16.To(at::kFloat);
   bf16.RequireGradients();
   wide.RequireGradients();
-  const LinearLogProbs probs = bf16.Compute(SmallTiles());
+  LinearLogProbOptions options = SmallTiles();
+  options.bf16_products = false;
+  const LinearLogProbs probs = bf16.Compute(options);
   EXPECT_EQ(probs.logps.scalar_type(), at::kFloat);
   ExpectNear(probs, wide.Plain(), 1e-4);  // logits reach 50
   Weigh(probs).backward();
@@ -159,6 +167,26 @@ TEST(LinearLogProbTest, Bf16InputsGiveF32ProbabilitiesAndGradientsRoundedOnce) {
     const at::Tensor exact = (wide.*tensor).grad(), rounded = (bf16.*tensor).grad();
     // Half of bf16's last place, and f32's own rounding.
     EXPECT_LE(((exact - rounded.to(at::kFloat)).abs() - exact.abs() / 256).max().item<float>(), 1e-5);
+  }
+}
+
+TEST(LinearLogProbTest, Bf16ProductsKeepLogitsAndRoundTheirGradients) {
+  if (!HasBf16Products()) GTEST_SKIP() << "skipped: this processor has no AVX512_BF16";
+  for (const int64_t max_kept_logits : {0, 7 * 13}) {
+    Batch bf16 = Batch(2).To(at::kBFloat16);
+    Batch wide = bf16.To(at::kFloat);
+    bf16.RequireGradients();
+    wide.RequireGradients();
+    const LinearLogProbs probs = bf16.Compute(SmallTiles(max_kept_logits));
+    ExpectNear(probs, wide.Plain(), 1e-5);
+    Weigh(probs).backward();
+    Weigh(wide.Compute()).backward();
+    for (at::Tensor Batch::*tensor : {&Batch::hidden, &Batch::weight}) {
+      const at::Tensor exact = (wide.*tensor).grad(), rounded = (bf16.*tensor).grad().to(at::kFloat);
+      // Each term to half of bf16's last place.
+      EXPECT_LE((exact - rounded).abs().max().item<float>(), exact.abs().max().item<float>() / 128);
+      EXPECT_GT(exact.abs().max().item<float>(), 0.1);
+    }
   }
 }
 
