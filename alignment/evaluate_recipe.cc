@@ -14,11 +14,14 @@
 #include "alignment/objectives/weighted_objectives.h"
 #include "alignment/pair_logps.h"
 #include "alignment/recipe_checks.h"
+#include "alignment/reward_task.h"
 #include "alignment/stage_data.h"
 #include "alignment/text_model.h"
 #include "alignment/token_credit.h"
 #include "common/files/files.h"
+#include "common/nn/pretrained.h"
 #include "common/program/interrupt.h"
+#include "common/program/runfiles.h"
 #include "common/status/status_macros.h"
 #include "common/train/metrics.h"
 #include "common/train/threads.h"
@@ -40,6 +43,10 @@ class Evaluation {
     }
     PLUMB_RETURN_IF_ERROR(CheckOutputFile(recipe_.output_file()));
     PLUMB_RETURN_IF_ERROR(CheckOutputFile(recipe_.credit_file(), "credit_file"));
+    if (recipe_.has_reward_model() && !with_rejected_ && !with_label_) {
+      return absl::InvalidArgumentError(
+          "reward_model: scores answers; expected data.preference or data.unpaired");
+    }
     if (!recipe_.credit_file().empty() && !recipe_.has_reference()) {
       return absl::InvalidArgumentError("credit_file: a token's credit is against a reference; name one");
     }
@@ -49,12 +56,11 @@ class Evaluation {
       PLUMB_ASSIGN_OR_RETURN(reference_,
                              OpenTextModel(recipe_.reference(), recipe_.seed(), /*tokenizer_folder=*/""));
       PLUMB_RETURN_IF_ERROR(CheckMaxLength(recipe_.data(), reference_->model->config(), "reference"));
-      const int64_t own = model_.model->config().vocab_size;
-      const int64_t other = reference_->model->config().vocab_size;
-      if (own != other) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("reference: its vocabulary has ", other, " tokens, the model's ", own));
-      }
+      PLUMB_RETURN_IF_ERROR(CheckVocabulary(reference_->model->config(), "reference"));
+    }
+    if (recipe_.has_reward_model()) {
+      PLUMB_ASSIGN_OR_RETURN(reward_model_, LoadRewardModel(ResolveUserFile(recipe_.reward_model())));
+      PLUMB_RETURN_IF_ERROR(CheckVocabulary(reward_model_->body->config(), "reward_model"));
     }
     PLUMB_RETURN_IF_ERROR(CheckMaxLength(recipe_.data(), model_.model->config(), "model"));
     ObjectiveTraits traits;
@@ -80,13 +86,16 @@ class Evaluation {
       } else {
         AddBatch(some, batch);
       }
+      if (reward_model_.has_value()) AddExplicitRewards(some, batch);
     }
     if (!recipe_.credit_file().empty()) {
       PLUMB_RETURN_IF_ERROR(WriteFileAtomically(recipe_.credit_file(), credit_rows_));
     }
     std::map<std::string, double> figures = sums_.Means();
-    if (with_label_ && figures.count("rewards/chosen") > 0 && figures.count("rewards/rejected") > 0) {
-      figures["rewards/margins"] = figures["rewards/chosen"] - figures["rewards/rejected"];
+    for (const std::string& kind : {"rewards", "reward_model"}) {
+      if (with_label_ && figures.count(kind + "/chosen") > 0 && figures.count(kind + "/rejected") > 0) {
+        figures[kind + "/margins"] = figures[kind + "/chosen"] - figures[kind + "/rejected"];
+      }
     }
     for (const char* name : {"perplexity", "perplexity/chosen", "perplexity/rejected"}) {
       const auto mean = figures.find(name);
@@ -97,6 +106,27 @@ class Evaluation {
   }
 
  private:
+  absl::Status CheckVocabulary(const ModelConfig& other, const char* field) const {
+    const int64_t own = model_.model->config().vocab_size;
+    if (own == other.vocab_size) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat(field, ": its vocabulary has ", other.vocab_size, " tokens, the model's ", own));
+  }
+
+  void AddExplicitRewards(const Pairs& answers, const PairBatch& batch) {
+    const at::Tensor rewards = LastTokenRewards(*reward_model_, batch, {});
+    if (with_label_) {
+      AddMeansByLabel("reward_model", rewards, Labels(answers), &sums_);
+      return;
+    }
+    const auto pairs = static_cast<int64_t>(answers.size());
+    const at::Tensor chosen = rewards.narrow(0, 0, pairs), rejected = rewards.narrow(0, pairs, pairs);
+    AddMean("reward_model/chosen", chosen, &sums_);
+    AddMean("reward_model/rejected", rejected, &sums_);
+    AddMean("reward_model/margins", chosen - rejected, &sums_);
+    AddMean("reward_model/accuracies", chosen > rejected, &sums_);
+  }
+
   void AddBatch(const Pairs& pairs, const PairBatch& batch) {
     const at::Tensor states = PredictingStates(*model_.model, batch, {});
     const at::Tensor& head = model_.model->HeadWeight();
@@ -178,6 +208,7 @@ class Evaluation {
   bool with_rejected_;
   TextModel model_;
   std::optional<TextModel> reference_;
+  std::optional<RewardModel> reward_model_;
   MetricSums sums_;
   std::string credit_rows_;
 };

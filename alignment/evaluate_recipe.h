@@ -19,6 +19,9 @@ namespace plumb {
 //   rewards/chosen, rewards/rejected, rewards/margins, rewards/accuracies   as TRL: beta times the log-ratio
 //   kl/token, kl/sequence                    KL(model || reference) over the whole vocabulary, exact at each
 //                                            token of the data's answers
+// and with a reward model, which shows its explicit rewards beside the model's implicit ones (Lin et al.
+// 2024, arXiv 2409.03650: the latter generalise less well)
+//   reward_model/chosen, reward_model/rejected, reward_model/margins, reward_model/accuracies
 // For data.text: perplexity, logps and kl/*.
 // With recipe.credit_file, what each token counts for is written there, all at once in the end
 // (alignment/token_credit.h).

@@ -212,6 +212,55 @@ TEST_F(GenerateAndEvaluate, CreditOfEachToken) {
   }
 }
 
+TEST_F(GenerateAndEvaluate, ExplicitRewardsBesideImplicitOnes) {
+  const std::string folder = Runfile("alignment/testdata/trl_reward/model");
+  EvaluateRecipe recipe = Evaluation();
+  recipe.set_reward_model(folder);
+  const auto figures = EvaluateFromRecipe(recipe);
+  PLUMB_ASSERT_OK(figures);
+
+  // Text by text.
+  const auto model = LoadRewardModel(folder);
+  const auto tokenizer = LoadTokenizer(Golden("model"));
+  PLUMB_ASSERT_OK(model);
+  PLUMB_ASSERT_OK(tokenizer);
+  const auto reward = [&](const Json& row, const char* answer) {
+    std::vector<int64_t> ids = (*tokenizer)->Encode(row.at("prompt").get<std::string>(), true);
+    const std::vector<int64_t> rest = (*tokenizer)->Encode(row.at(answer).get<std::string>(), false);
+    ids.insert(ids.end(), rest.begin(), rest.end());
+    ids.push_back(*(*tokenizer)->eos_token_id());
+    const PackedTokens tokens = PackSequences({ids});
+    return model->Rewards(model->body->Hidden(tokens).narrow(0, tokens.size() - 1, 1)).item<double>();
+  };
+  double chosen = 0, rejected = 0, right = 0;
+  const std::vector<Json> rows = Rows(Golden("eval.jsonl"));
+  ASSERT_EQ(rows.size(), figures->at("examples"));
+  const auto count = static_cast<double>(rows.size());
+  for (const Json& row : rows) {
+    const double good = reward(row, "chosen"), bad = reward(row, "rejected");
+    chosen += good / count;
+    rejected += bad / count;
+    right += (good > bad) / count;
+  }
+  EXPECT_NEAR(figures->at("reward_model/chosen"), chosen, 1e-4);
+  EXPECT_NEAR(figures->at("reward_model/rejected"), rejected, 1e-4);
+  EXPECT_NEAR(figures->at("reward_model/margins"), chosen - rejected, 1e-4);
+  EXPECT_NEAR(figures->at("reward_model/accuracies"), right, 1e-9);
+
+  EvaluateRecipe answers = recipe;
+  *answers.mutable_data()->mutable_unpaired() = recipe.data().preference();
+  const auto one_by_one = EvaluateFromRecipe(answers);
+  PLUMB_ASSERT_OK(one_by_one);
+  for (const char* name : {"reward_model/chosen", "reward_model/rejected", "reward_model/margins"}) {
+    EXPECT_NEAR(one_by_one->at(name), figures->at(name), 1e-4) << name;
+  }
+
+  EvaluateRecipe text = recipe;
+  *text.mutable_data()->mutable_text() = recipe.data().preference();
+  text.mutable_data()->clear_preference();
+  EXPECT_EQ(Evaluate(text), "reward_model: scores answers; expected data.preference or data.unpaired");
+}
+
 TEST_F(GenerateAndEvaluate, BeamSearchByLikelihoodAndByValue) {
   const std::string trained = TrainedFolder();
   GenerateRecipe recipe = Generation();

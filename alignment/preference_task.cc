@@ -8,17 +8,22 @@
 #include <numeric>
 #include <utility>
 
+#include "alignment/eval/likelihood_over_optimisation.h"
 #include "alignment/pair_logps.h"
 
 namespace plumb {
 namespace {
 
-// By the names of TRL's trainers.
+// By the names of TRL's trainers; the top k: alignment/eval/likelihood_over_optimisation.h.
 void AddTokenMetrics(const LinearLogProbs& tokens, const PairBatch& batch, MetricSums* metrics) {
   const int64_t chosen = batch.chosen_tokens();
   AddMean("entropy", tokens.entropy, metrics);
   AddMean("mean_token_accuracy", tokens.top1.narrow(0, 0, chosen), metrics);
   if (batch.rejected.empty()) return;
+  if (tokens.top_k_mass.defined()) {
+    AddMean("top_k_mass/chosen", tokens.top_k_mass.narrow(0, 0, chosen), metrics);
+    AddMean("top_k_entropy/chosen", tokens.top_k_entropy.narrow(0, 0, chosen), metrics);
+  }
   AddMean("logits/chosen", tokens.mean_logit.narrow(0, 0, chosen), metrics);
   AddMean("logits/rejected", tokens.mean_logit.narrow(0, chosen, batch.rejected_tokens()), metrics);
 }
@@ -73,6 +78,7 @@ PreferenceLogps PreferenceTask::Logps(const Part& part, absl::Span<const int64_t
   const PairBatch batch = PackPairs(pairs, with_rejected_, /*share_prompts=*/true, traits.needs_gold);
   LinearLogProbOptions kernel;
   kernel.statistics = true;
+  if (!at::GradMode::is_enabled()) kernel.top_k = kLikeliestTokens;  // evaluations alone
   at::Tensor reference_tokens;
   if (reference_.model != nullptr) {
     const at::NoGradGuard no_grad;

@@ -6,19 +6,21 @@
 #include <algorithm>
 #include <numeric>
 
-#include "alignment/pair_batch.h"
 #include "common/nn/pretrained.h"
 #include "common/status/status_macros.h"
 
 namespace plumb {
 
+at::Tensor LastTokenRewards(const RewardModel& model, const PairBatch& batch, const ForwardOptions& options) {
+  const at::Tensor last = at::cat({batch.chosen_last, batch.rejected_last});
+  const at::Tensor rewards = model.Rewards(model.body->Hidden(batch.tokens, options).index_select(0, last));
+  return rewards.scalar_type() == at::kDouble ? rewards : rewards.to(at::kFloat);
+}
+
 at::Tensor RewardTask::Loss(const Pairs& pairs, double step_examples, const ForwardOptions& options,
                             MetricSums* metrics) {
   const PairBatch batch = PackPairs(pairs, /*with_rejected=*/true);
-  const at::Tensor last = at::cat({batch.chosen_last, batch.rejected_last});
-  const at::Tensor hidden = model_.body->Hidden(batch.tokens, options).index_select(0, last);
-  at::Tensor rewards = model_.Rewards(hidden);
-  if (rewards.scalar_type() != at::kDouble) rewards = rewards.to(at::kFloat);
+  const at::Tensor rewards = LastTokenRewards(model_, batch, options);
   const auto count = static_cast<int64_t>(pairs.size());
   PreferenceLogps inputs;
   inputs.rewards_chosen = rewards.narrow(0, 0, count);

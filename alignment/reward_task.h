@@ -5,12 +5,17 @@
 #include <vector>
 
 #include "alignment/objectives/weighted_objectives.h"
+#include "alignment/pair_batch.h"
 #include "alignment/preference_data.h"
 #include "common/data/tokenizer.h"
 #include "common/nn/reward_model.h"
 #include "common/train/task.h"
 
 namespace plumb {
+
+// Rewards of the chosen answers, then of the rejected ones, f32 (f64 of an f64 model): read at the last
+// tokens.
+at::Tensor LastTokenRewards(const RewardModel& model, const PairBatch& batch, const ForwardOptions& options);
 
 // Training a reward model on pairs, as TRL's RewardTrainer: the reward of an answer is read at its last
 // token. Each prompt is computed once for both of its answers.

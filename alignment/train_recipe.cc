@@ -19,6 +19,7 @@
 #include "absl/strings/str_join.h"
 #include "alignment/accelerated.h"
 #include "alignment/content_hash.h"
+#include "alignment/eval/likelihood_over_optimisation.h"
 #include "alignment/mismatched_answers.h"
 #include "alignment/objectives/weighted_objectives.h"
 #include "alignment/on_policy_kl_task.h"
@@ -466,6 +467,7 @@ absl::Status Run::TrainStage(int index) {
     PLUMB_RETURN_IF_ERROR(WriteFileAtomically(DataHashPath(run), DataHash(run.data)));
     return WriteStageSamples(run, "before");
   };
+  context.evaluation_warning = LikelihoodOverOptimisation;
   PLUMB_ASSIGN_OR_RETURN(
       const TrainResult result,
       plumb::Train(run.task.get(), optimizer.get(), stage.schedule(), stage.training(), run.eval, context));

@@ -339,7 +339,14 @@ absl::Status Trainer::Evaluate() {
     if (context_.metrics != nullptr) PLUMB_RETURN_IF_ERROR(context_.metrics->Write(state_.step, values));
   }
   state_.last_evaluation = values;
-  if (state_.step > 0) return CompareWithBest(eval_, values, &state_).status();
+  if (state_.step > 0) {
+    if (context_.evaluation_warning != nullptr) {
+      const std::string warning = context_.evaluation_warning(state_.first_evaluation, values);
+      if (!warning.empty())
+        progress_->Say(absl::StrCat(context_.name, ": step ", state_.step, ": ", warning));
+    }
+    return CompareWithBest(eval_, values, &state_).status();
+  }
   // Not a candidate, as there is nothing to go back to; but a wrong name is told now.
   state_.first_evaluation = values;
   TrainState unused;

@@ -48,6 +48,12 @@ struct TrainContext {
   // Called once the checkpoint to go on from, if there is one, has turned out to fit and is loaded: what a
   // caller now writes beside it belongs to this training. May be null.
   std::function<absl::Status(int64_t resumed_at_step)> on_start;
+
+  // What is to be said of an evaluation after the first one, on a line of its own; empty: nothing. May be
+  // null.
+  std::function<std::string(const std::map<std::string, double>& first,
+                            const std::map<std::string, double>& last)>
+      evaluation_warning;
 };
 
 struct TrainResult {

@@ -546,6 +546,20 @@ TEST_F(TrainTest, StopsEarly) {
   EXPECT_EQ(again.task.Bytes(), attempt.task.Bytes());
 }
 
+TEST_F(TrainTest, SaysWhatIsToBeSaidOfEvaluationsAfterTheFirst) {
+  Attempt attempt;
+  attempt.training = "max_steps: 3 logging_steps: 1";
+  attempt.eval = "every_steps: 1";
+  attempt.task.scores = {3, 4, 5, 6};
+  attempt.context.evaluation_warning = [](const auto& first, const auto& last) {
+    return last.at("eval_score") == 5 ? absl::StrCat(first.at("eval_score"), " became 5") : "";
+  };
+  attempt.Run().value();
+  EXPECT_THAT(attempt.log, HasSubstr("tiny: step 2: 3 became 5\n"));
+  EXPECT_THAT(attempt.log, Not(HasSubstr("tiny: step 1:")));
+  EXPECT_THAT(attempt.log, Not(HasSubstr("tiny: step 3:")));
+}
+
 TEST_F(TrainTest, AnUnknownMetricIsToldBeforeTheFirstStep) {
   Attempt attempt;
   attempt.eval = "metric_for_best_model: 'eval_los'";
