@@ -12,16 +12,13 @@
 #include "absl/strings/strip.h"
 #include "alignment/pair_batch.h"
 #include "alignment/pair_logps.h"
-#include "alignment/recipe_checks.h"
 #include "alignment/selection/ches.h"
 #include "alignment/selection/row_spool.h"
 #include "alignment/selection/selection_pass.h"
-#include "alignment/text_model.h"
 #include "common/data/chat_template.h"
 #include "common/data/example_tokens.h"
 #include "common/data/read_examples.h"
 #include "common/files/files.h"
-#include "common/nn/model_config.h"
 #include "common/status/status_macros.h"
 
 namespace plumb {
@@ -148,13 +145,8 @@ class ChesPass : public SelectionPass {
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeChesPass(const ChesFilter& config,
                                                             const PassContext& context) {
   const std::string field = context.field + ".ches";
-  PLUMB_RETURN_IF_ERROR(CheckIsPretrained(config.model(), field + ".model"));
   PLUMB_ASSIGN_OR_RETURN(TextModel model,
-                         OpenTextModel(config.model(), context.seed, /*tokenizer_folder=*/""));
-  if (const int64_t positions = MaxPositions(model.model->config()); config.max_length() > positions) {
-    return absl::InvalidArgumentError(absl::StrCat(field, ".max_length: ", config.max_length(),
-                                                   " is more than the model's ", positions, " positions"));
-  }
+                         OpenSelectionModel(config.model(), config.max_length(), context, field));
   PLUMB_ASSIGN_OR_RETURN(ChatRenderer renderer, MakeChatRenderer(config.chat_template(), *model.tokenizer));
   DataConfig tokenization;
   tokenization.set_max_length(config.max_length());

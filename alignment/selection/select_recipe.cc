@@ -75,11 +75,19 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakePass(const SelectionStep& ste
       return MakeRejectionSamplingPass(step.rejection_sampling(), context);
     case SelectionStep::kDstc:
       return MakeDstcPass(step.dstc(), context);
+    case SelectionStep::kDecontaminateByEmbedding:
+      return MakeEmbeddingDecontaminationPass(step.decontaminate_by_embedding(), context);
+    case SelectionStep::kFollowUpLikelihood:
+      return MakeFollowUpLikelihoodPass(step.follow_up_likelihood(), context);
+    case SelectionStep::kSituatedFaithfulness:
+      return MakeSituatedFaithfulnessPass(step.situated_faithfulness(), context);
     case SelectionStep::STEP_NOT_SET:
       break;
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      context.field, ": expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(context.field,
+                   ": expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc, "
+                   "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness"));
 }
 
 std::string StepName(const SelectionStep& step, int index) {

@@ -11,6 +11,7 @@
 #include "absl/strings/str_split.h"
 #include "alignment/selection/row.h"
 #include "alignment/selection/sandbox.h"
+#include "alignment/selection/text_embedding.h"
 #include "alignment/text_model.h"
 #include "common/config/limits.h"
 #include "common/config/recipe_testing.h"
@@ -318,10 +319,149 @@ TEST_F(Select, ChesLeavesOutPairsThatDoNotFit) {
                        "no row is left; step[0].ches: 0 of "));
 }
 
+// The mean of a text's last hidden states, text by text.
+at::Tensor MeanState(const TextModel& model, const std::string& text) {
+  const PackedTokens tokens = PackSequences({model.tokenizer->Encode(text, true)});
+  return model.model->Hidden(tokens, {}).to(at::kDouble).mean(0);
+}
+
+double Cosine(const at::Tensor& a, const at::Tensor& b) {
+  return (a.dot(b) / (a.norm() * b.norm())).item<double>();
+}
+
+TextModel GoldenModel() {
+  ModelSource source;
+  source.set_pretrained(Golden("model"));
+  return OpenTextModel(source, 1, "").value();
+}
+
+TEST_F(Select, EmbeddingsAreMeanStatesOfLengthOne) {
+  const TextModel model = GoldenModel();
+  const std::vector<std::string> texts = {"Q: Hi there", "", "One two three four five six?", "Q"};
+  const at::Tensor points = EmbedTexts(model, texts, 512);
+  EXPECT_EQ(points[1].norm().item<double>(), 0);
+  for (const int64_t i : {0, 2, 3}) {
+    EXPECT_NEAR(points[i].norm().item<double>(), 1, 1e-5);
+    EXPECT_NEAR(Cosine(points[i].to(at::kDouble), MeanState(model, texts[i])), 1, 1e-5) << i;
+  }
+  // The end of a text is not read.
+  EXPECT_LT((EmbedTexts(model, {texts[2] + " and more"}, 5) - EmbedTexts(model, {texts[2]}, 5))
+                .abs()
+                .max()
+                .item<double>(),
+            1e-5);
+}
+
+TEST_F(Select, EmbeddingDecontaminationLeavesOutWhatIsSimilar) {
+  const std::string pairs = Write("pairs.jsonl", kPairs);
+  const std::string test = Write("test.jsonl", R"({"question": "Seven eight nine ten eleven twelve!"}
+{"question": "Zebras"})");
+  const TextModel model = GoldenModel();
+  const std::vector<std::string> prompts = {"One two three four five six?",
+                                            "Seven eight nine ten eleven twelve?",
+                                            "Something that nobody asked before"};
+  std::vector<double> nearest;
+  for (const std::string& prompt : prompts) {
+    nearest.push_back(
+        std::max(Cosine(MeanState(model, prompt), MeanState(model, "Seven eight nine ten eleven twelve!")),
+                 Cosine(MeanState(model, prompt), MeanState(model, "Zebras"))));
+  }
+  // A threshold between the two most similar rows; batches of two leave a rest.
+  const double threshold = (nearest[1] + std::max(nearest[0], nearest[2])) / 2;
+  ASSERT_GT(nearest[1], threshold);
+  const std::string step =
+      absl::StrCat("step { decontaminate_by_embedding { model { pretrained: '", Golden("model"),
+                   "' } test { path: '", test, "' } test_column: 'question' max_length: 64 batch_size: 2 ");
+  const auto counts =
+      SelectFromRecipe(Recipe(pairs, absl::StrCat(step, "max_similarity: ", threshold, " } }")));
+  PLUMB_ASSERT_OK(counts);
+  EXPECT_EQ((*counts)[0].rows_out, 2);
+  EXPECT_TRUE(
+      absl::StartsWith((*counts)[0].figures, "1 of 2 test rows (50 %) are the nearest of a row left out"))
+      << (*counts)[0].figures;
+  EXPECT_EQ(Record::parse(Lines(Output())[1])["id"], 3);
+}
+
+TEST_F(Select, FollowUpLikelihoodScoresAnswers) {
+  const std::string rows =
+      Write("rows.jsonl", R"({"prompt": "Q: Hi\nA:", "completions": [" Hello", " Go away now"], "id": 7})");
+  const std::string step =
+      absl::StrCat("step { follow_up_likelihood { model { pretrained: '", Golden("model"),
+                   "' } positive: ['Thanks', 'Very good'] negative: 'Not what I asked' ");
+  // Log-probability per token of `after`, once `before` is said.
+  const TextModel model = GoldenModel();
+  const auto per_token = [&](const std::string& before, const std::string& after, bool special) {
+    std::vector<int64_t> ids = model.tokenizer->Encode(before, special);
+    const std::vector<int64_t> rest = model.tokenizer->Encode(after, false);
+    const auto start = static_cast<int64_t>(ids.size()), count = static_cast<int64_t>(rest.size());
+    ids.insert(ids.end(), rest.begin(), rest.end());
+    const at::Tensor logps = model.model->Hidden(PackSequences({ids}), {})
+                                 .mm(model.model->HeadWeight().t())
+                                 .to(at::kDouble)
+                                 .log_softmax(-1);
+    double sum = 0;
+    for (int64_t i = 0; i < count; ++i) sum += logps[start - 1 + i][rest[i]].item<double>();
+    return sum / static_cast<double>(count);
+  };
+  EXPECT_EQ(Run(Recipe(rows, step + "max_length: 128 chat_template: 'none' } }")), "1>1");
+  Record row = Record::parse(Lines(Output())[0]);
+  EXPECT_EQ(row["id"], 7);
+  for (int i = 0; i < 2; ++i) {
+    const std::string before = "Q: Hi\nA:" + row["completions"][i].get<std::string>();
+    const double expected =
+        (per_token(before, "\nThanks", true) + per_token(before, "\nVery good", true)) / 2 -
+        per_token(before, "\nNot what I asked", true);
+    EXPECT_NEAR(row["scores"][i].get<double>(), expected, 1e-4) << i;
+  }
+  // With a template users and assistants have their marks.
+  EXPECT_EQ(Run(Recipe(rows, step + "max_length: 128 chat_template: 'chatml' } }")), "1>1");
+  row = Record::parse(Lines(Output())[0]);
+  const auto said = [](const std::string& role, const std::string& text) {
+    return absl::StrCat("<|im_start|>", role, "\n", text, "<|im_end|>\n");
+  };
+  const std::string before = said("user", "Q: Hi\nA:") + said("assistant", " Hello");
+  EXPECT_NEAR(row["scores"][0].get<double>(),
+              (per_token(before, said("user", "Thanks"), false) +
+               per_token(before, said("user", "Very good"), false)) /
+                      2 -
+                  per_token(before, said("user", "Not what I asked"), false),
+              1e-4);
+  // The scores are what the next step takes.
+  EXPECT_EQ(Run(Recipe(rows, step + "max_length: 128 } } step { curriculum {} }")), "1>1 1>1");
+  const auto short_context =
+      SelectFromRecipe(Recipe(rows, step + "chat_template: 'none' max_length: 20 } }"));
+  PLUMB_ASSERT_OK(short_context);
+  EXPECT_EQ((*short_context)[0].figures,
+            "2 answers were read without the beginning of their prompts, for max_length 20");
+  EXPECT_EQ(Run(Recipe(rows, step + "max_length: 2 } }")), rows + ":1: a follow-up alone fills max_length");
+}
+
+TEST_F(Select, ConfidenceReasoningsBecomePairs) {
+  const std::string rows = Write(
+      "rows.jsonl",
+      R"({"prompt": "q1", "completions": ["a", "b", "c"], "trusted": ["context", "internal", "context"], "internal_is_right": true, "context_is_right": false}
+{"prompt": "q2", "completions": ["a", "b"], "trusted": ["context", "internal"], "internal_is_right": true, "context_is_right": true}
+{"prompt": "q3", "completions": ["a", "b"], "trusted": ["internal", "context"], "internal_is_right": false, "context_is_right": true}
+)");
+  EXPECT_EQ(Run(Recipe(rows, "step { situated_faithfulness {} }")), "3>2");
+  const std::vector<std::string> lines = Lines(Output());
+  EXPECT_EQ(Record::parse(lines[0])["chosen"], "b");
+  EXPECT_EQ(Record::parse(lines[0])["rejected"], "a");
+  EXPECT_EQ(Record::parse(lines[1])["prompt"], "q3");
+  EXPECT_EQ(Record::parse(lines[1])["chosen"], "b");
+  EXPECT_FALSE(Record::parse(lines[0]).contains("trusted"));
+  const std::string wrong = Write(
+      "wrong.jsonl",
+      R"({"completions": ["a"], "trusted": ["me"], "internal_is_right": true, "context_is_right": false})");
+  EXPECT_EQ(Run(Recipe(wrong, "step { situated_faithfulness {} }")),
+            wrong + ":1: column 'trusted': expected for each of the 1 answers \"internal\" or \"context\"");
+}
+
 TEST_F(Select, ErrorsNameTheFieldAndThePlace) {
   const std::string pairs = Write("pairs.jsonl", kPairs);
   EXPECT_EQ(Run(Recipe(pairs, "step {}")),
-            "step[0]: expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc");
+            "step[0]: expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc, "
+            "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness");
   EXPECT_EQ(Run(Recipe(pairs, "step { mix {} } step { ches { model { from_scratch {} } } }")),
             "step[1].ches.model: expected pretrained, a Hugging Face folder");
   const std::string ches = absl::StrCat("step { ches { model { pretrained: '", Golden("model"), "' } ");

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "alignment/selection/row.h"
 #include "alignment/selection/select.pb.h"
+#include "alignment/text_model.h"
 
 namespace plumb {
 
@@ -36,6 +37,11 @@ struct PassContext {
   std::string scratch_folder;  // exists; is removed afterwards
 };
 
+// The pretrained model that a step asks for, which has positions for texts of max_length. `field`:
+// "step[1].ches".
+absl::StatusOr<TextModel> OpenSelectionModel(const ModelSource& source, int64_t max_length,
+                                             const PassContext& context, const std::string& field);
+
 // One function a step; they open models and read what a step compares with.
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeChesPass(const ChesFilter& config,
                                                             const PassContext& context);
@@ -49,6 +55,12 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakeRejectionSamplingPass(const R
                                                                          const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeDstcPass(const CodeAndTests& config,
                                                             const PassContext& context);
+absl::StatusOr<std::unique_ptr<SelectionPass>> MakeEmbeddingDecontaminationPass(
+    const EmbeddingDecontamination& config, const PassContext& context);
+absl::StatusOr<std::unique_ptr<SelectionPass>> MakeFollowUpLikelihoodPass(const FollowUpLikelihood& config,
+                                                                          const PassContext& context);
+absl::StatusOr<std::unique_ptr<SelectionPass>> MakeSituatedFaithfulnessPass(
+    const ConfidenceReasoningPairs& config, const PassContext& context);
 
 }  // namespace plumb
 

@@ -1,0 +1,66 @@
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "alignment/selection/selection_pass.h"
+#include "alignment/selection/situated_faithfulness.h"
+#include "common/status/status_macros.h"
+
+namespace plumb {
+namespace {
+
+absl::StatusOr<bool> ReadTruth(const Row& row, const char* name) {
+  const Record* column = FindColumn(row, name);
+  if (column != nullptr && column->is_boolean()) return column->get<bool>();
+  return RowError(row, absl::StrCat("column '", name, "': expected true or false"));
+}
+
+absl::StatusOr<std::vector<ConfidenceReasoning>> ReadReasonings(const Row& row, size_t count) {
+  const Record* trusted = FindColumn(row, "trusted");
+  const auto error = [&] {
+    return RowError(row, absl::StrCat("column 'trusted': expected for each of the ", count,
+                                      " answers \"internal\" or \"context\""));
+  };
+  if (trusted == nullptr || !trusted->is_array() || trusted->size() != count) return error();
+  std::vector<ConfidenceReasoning> reasonings;
+  for (const Record& source : *trusted) {
+    if (source != "internal" && source != "context") return error();
+    reasonings.push_back({source == "context" ? TrustedSource::kContext : TrustedSource::kInternal});
+  }
+  return reasonings;
+}
+
+class SituatedFaithfulnessPass : public SelectionPass {
+ public:
+  explicit SituatedFaithfulnessPass(const ConfidenceReasoningPairs& config) : max_pairs_(config.max_pairs()) {
+    columns_.set_answers(config.answers());
+    columns_.set_scores("trusted");
+  }
+
+  absl::Status Take(Row row, RowSink emit) override {
+    const Record* answers = FindColumn(row, columns_.answers());
+    if (answers == nullptr || !answers->is_array()) {
+      return RowError(row, absl::StrCat("column '", columns_.answers(), "': expected a list of answers"));
+    }
+    PLUMB_ASSIGN_OR_RETURN(const bool internal, ReadTruth(row, "internal_is_right"));
+    PLUMB_ASSIGN_OR_RETURN(const bool context, ReadTruth(row, "context_is_right"));
+    PLUMB_ASSIGN_OR_RETURN(const auto reasonings, ReadReasonings(row, answers->size()));
+    for (const AnswerPair& pair : ConfidencePairs(reasonings, internal, context, max_pairs_)) {
+      PLUMB_RETURN_IF_ERROR(emit(PairRow(row, columns_, pair)));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  AnswerColumns columns_;
+  int64_t max_pairs_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SelectionPass>> MakeSituatedFaithfulnessPass(
+    const ConfidenceReasoningPairs& config, const PassContext&) {
+  return std::make_unique<SituatedFaithfulnessPass>(config);
+}
+
+}  // namespace plumb
