@@ -105,10 +105,11 @@ class Bench:
 
     def ours(self, settings):
         a = self.arguments
+        dtype = "dtype: BFLOAT16" if settings.get("bf16") else ""
         lora = 'lora { r: 16 lora_alpha: 32 target_modules: "all-linear" }' if self.lora else ""
         recipe = f"""
             name: "bench"  seed: 1  threads: {a.threads}  output_dir: "{self.folder}/run"
-            model {{ pretrained: "{self.model}" {lora} }}
+            model {{ pretrained: "{self.model}" {dtype} {lora} }}
             data {{ preference {{ path: "{self.folder}/pairs.jsonl" }} eval_fraction: 0 max_length: {MAX_LENGTH} shuffle: false }}
             stage {{ name: "dpo" objective {{ dpo {{}} }} optimizer {{ adamw {{ learning_rate: 1e-6 }} }}
               training {{ max_steps: {a.steps} per_device_train_batch_size: {a.batch_size} logging_steps: 1 save_steps: 1000000 }}
@@ -148,7 +149,8 @@ def measure(shape, vocabulary, lora, arguments):
             seconds = [bench.trl(candidate)["seconds"] for candidate in CANDIDATES]
             best = CANDIDATES[seconds.index(min(seconds))]
             print(f"{shape} {vocabulary}: tried {list(zip(CANDIDATES, seconds))}", flush=True)
-        programs = [("plumb", bench.ours, {}), (DEFAULTS["name"], bench.trl, DEFAULTS), (best["name"], bench.trl, best)]
+        programs = [("plumb", bench.ours, {}), ("plumb (bf16)", bench.ours, {"bf16": True}),
+                    (DEFAULTS["name"], bench.trl, DEFAULTS), (best["name"], bench.trl, best)]
         if arguments.only:
             programs = [program for program in programs if program[0] in arguments.only.split(",")]
         runs, unfinished = [[] for _ in programs], [None] * len(programs)
@@ -181,25 +183,25 @@ def measure(shape, vocabulary, lora, arguments):
                 "rows": rows}
 
 
-def report(results, arguments):
+def report(shape, results, arguments):
     lines = [
-        "## DPO: plumb and TRL",
+        f"## DPO: plumb and TRL, {shape}",
         "",
         f"{arguments.steps} steps of {arguments.batch_size} pairs whose lengths are distributed as in hh-rlhf (prompts of 69 tokens, "
         f"answers of 27, log-normal), {arguments.threads} threads of {benchmarks_page.processor()}; Llama models of random weights; "
         f"torch {version('torch')}, transformers {version('transformers')}, TRL {version('trl')}. Medians of "
         "runs that alternate. Timed: the reference's log-probabilities and the optimizer steps. Tokens: "
-        "those of the pairs, prompts counted with each answer. Memory: the most that the process had resident. plumb trains in f32; "
+        "those of the pairs, prompts counted with each answer. Memory: the most that the process had resident. plumb trains in f32 or wholly in bf16 with f32 master weights; "
         f"TRL by default in bf16 autocast with gradient checkpointing, at its best in what the last column says; a run of it was given {arguments.time_limit} s, imports included.",
         "",
-        "| shape | vocabulary | training | program | runs | seconds | tokens/s | plumb is faster by | MiB | of its memory | losses differ by | settings |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| vocabulary | training | program | runs | seconds | tokens/s | plumb is faster by | MiB | of its memory | losses differ by | settings |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for result in results:
         ours = result["rows"][0]
         for row in result["rows"]:
             settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items() if key != "name")
-            line = f"| {result['shape']} | {result['vocabulary']} | {'LoRA' if result['lora'] else 'full'} | {row['name']} | "
+            line = f"| {result['vocabulary']} | {'LoRA' if result['lora'] else 'full'} | {row['name']} | "
             if "unfinished" in row:
                 line += f"0 | {row['unfinished']} | | | {row['mib']:.0f} | {ours['mib'] / row['mib']:.2f} | | {settings} |"
             else:
@@ -222,16 +224,16 @@ def main():
     parser.add_argument("--time_limit", type=int, default=900, help="seconds that one run of TRL may take")
     parser.add_argument("--batch_size", type=int, default=8, help="pairs a step")
     parser.add_argument("--find_best", action="store_true", help="try TRL's settings for each row in place of those found best before")
-    parser.add_argument("--only", help="some of plumb,TRL (defaults),TRL (best)")
+    parser.add_argument("--only", help="some of plumb,plumb (bf16),TRL (defaults),TRL (best)")
     parser.add_argument("--ours", default=HERE.parents[1] / "alignment/train", help="our program (default: the one built beside)")
     arguments = parser.parse_args()
-    results = []
     for shape in arguments.shapes.split(","):
+        results = []
         for vocabulary in arguments.vocabularies.split(","):
             for training in arguments.training.split(","):
                 results.append(measure(shape, int(vocabulary), training == "lora", arguments))
-                benchmarks_page.write_section(arguments.docs, "dpo_vs_trl", report(results, arguments))
-    print(report(results, arguments))
+                benchmarks_page.write_section(arguments.docs, f"dpo_vs_trl_{shape}", report(shape, results, arguments))
+        print(report(shape, results, arguments))
 
 
 if __name__ == "__main__":
