@@ -8,23 +8,24 @@
 namespace plumb {
 namespace {
 
-std::vector<Claim>& MutableClaims() {
-  static auto& claims = *new std::vector<Claim>;
+std::vector<PaperClaim>& MutableClaims() {
+  static auto& claims = *new std::vector<PaperClaim>;
   return claims;
 }
 
 }  // namespace
 
-bool RegisterClaim(Claim claim) {
-  std::vector<Claim>& claims = MutableClaims();
-  const auto place = std::lower_bound(claims.begin(), claims.end(), claim,
-                                      [](const Claim& a, const Claim& b) { return a.name < b.name; });
+bool RegisterClaim(PaperClaim claim) {
+  std::vector<PaperClaim>& claims = MutableClaims();
+  const auto place =
+      std::lower_bound(claims.begin(), claims.end(), claim,
+                       [](const PaperClaim& a, const PaperClaim& b) { return a.name < b.name; });
   CHECK(place == claims.end() || place->name != claim.name) << "two claims called " << claim.name;
   claims.insert(place, std::move(claim));
   return true;
 }
 
-const std::vector<Claim>& Claims() { return MutableClaims(); }
+const std::vector<PaperClaim>& Claims() { return MutableClaims(); }
 
 Interval PairedEffect(absl::Span<const Comparison> comparisons) {
   std::vector<double> differences;

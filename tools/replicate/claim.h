@@ -22,7 +22,8 @@ struct Comparison {
 // What a paper says of its method, as a run that can come out against it. A claim makes itself known in a
 // file of its own:
 //   const bool kRegistered = RegisterClaim({"tdpo", "Token-level ...", ...});
-struct Claim {
+// (plumb::Claim is a message of recipes.)
+struct PaperClaim {
   std::string name;      // on the command line
   std::string paper;     // authors, year, title, arXiv number
   std::string sentence;  // what is claimed, of the run below
@@ -34,8 +35,8 @@ struct Claim {
   std::function<absl::StatusOr<Comparison>(uint64_t seed)> run;
 };
 
-bool RegisterClaim(Claim claim);
-const std::vector<Claim>& Claims();  // by name
+bool RegisterClaim(PaperClaim claim);
+const std::vector<PaperClaim>& Claims();  // by name
 
 // Method - baseline over the seeds, of which there are at least two.
 Interval PairedEffect(absl::Span<const Comparison> comparisons);

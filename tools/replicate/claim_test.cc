@@ -25,8 +25,8 @@ TEST(Verdict, NeedsTheWholeInterval) {
 TEST(Claims, SayWhatTheyAre) {
   ASSERT_FALSE(Claims().empty());
   EXPECT_TRUE(std::is_sorted(Claims().begin(), Claims().end(),
-                             [](const Claim& a, const Claim& b) { return a.name < b.name; }));
-  for (const Claim& claim : Claims()) {
+                             [](const PaperClaim& a, const PaperClaim& b) { return a.name < b.name; }));
+  for (const PaperClaim& claim : Claims()) {
     for (const std::string& text :
          {claim.paper, claim.sentence, claim.method, claim.baseline, claim.figure, claim.caveat}) {
       EXPECT_FALSE(text.empty()) << claim.name;

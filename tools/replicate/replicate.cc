@@ -29,14 +29,14 @@ Runs the paper's method and its baseline over several seeds and prints the effec
 Without a name: lists the claims. With --all: runs all and writes docs/results.md.)";
 
 struct Result {
-  const Claim* claim;
+  const PaperClaim* claim;
   int64_t seeds;
   Comparison means;
   Interval effect;
   std::string verdict;
 };
 
-absl::StatusOr<Result> Replicate(const Claim& claim) {
+absl::StatusOr<Result> Replicate(const PaperClaim& claim) {
   std::cout << claim.name << ": " << claim.paper << "\n  claim: " << claim.sentence
             << "\n  figure: " << claim.figure
             << (claim.lower_is_better ? ", lower is better" : ", higher is better") << std::endl;
@@ -85,15 +85,15 @@ say nothing of the papers' own models and data.
   return page;
 }
 
-absl::StatusOr<std::vector<const Claim*>> Chosen(const std::vector<std::string>& names) {
-  std::vector<const Claim*> chosen;
+absl::StatusOr<std::vector<const PaperClaim*>> Chosen(const std::vector<std::string>& names) {
+  std::vector<const PaperClaim*> chosen;
   if (FLAGS_all) {
-    for (const Claim& claim : Claims()) chosen.push_back(&claim);
+    for (const PaperClaim& claim : Claims()) chosen.push_back(&claim);
     return chosen;
   }
   for (const std::string& name : names) {
     std::vector<std::string> known;
-    for (const Claim& claim : Claims()) {
+    for (const PaperClaim& claim : Claims()) {
       known.push_back(claim.name);
       if (claim.name == name) chosen.push_back(&claim);
     }
@@ -110,13 +110,13 @@ absl::Status Run(const std::vector<std::string>& names) {
     return absl::InvalidArgumentError("--seeds: expected at least 2, for an interval");
   }
   if (FLAGS_all && !names.empty()) return absl::InvalidArgumentError("--all: takes no name beside it");
-  PLUMB_ASSIGN_OR_RETURN(const std::vector<const Claim*> chosen, Chosen(names));
+  PLUMB_ASSIGN_OR_RETURN(const std::vector<const PaperClaim*> chosen, Chosen(names));
   if (chosen.empty()) {
-    for (const Claim& claim : Claims()) std::cout << claim.name << ": " << claim.sentence << "\n";
+    for (const PaperClaim& claim : Claims()) std::cout << claim.name << ": " << claim.sentence << "\n";
     return absl::OkStatus();
   }
   std::vector<Result> results;
-  for (const Claim* claim : chosen) {
+  for (const PaperClaim* claim : chosen) {
     PLUMB_ASSIGN_OR_RETURN(Result result, Replicate(*claim));
     results.push_back(std::move(result));
   }
