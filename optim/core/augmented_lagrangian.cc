@@ -7,9 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <exception>
 #include <limits>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -28,12 +26,7 @@ constexpr double kMostInitialPenalty = 10;
 // For a second try from the start, when the first got stuck where violations have a local minimum.
 constexpr double kSecondPenalty = 1e5;
 
-bool AllFinite(const at::Tensor& tensor) {
-  const double* data = tensor.const_data_ptr<double>();
-  return std::all_of(data, data + tensor.numel(), [](double value) { return std::isfinite(value); });
-}
-
-// The problem, scaled, with all that can go wrong in it turned into statuses.
+// The problem with its scales.
 class ScaledProblem {
  public:
   ScaledProblem(const ConstrainedProblem& problem, SolverRun& run) : problem_(problem), run_(run) {}
@@ -61,41 +54,10 @@ class ScaledProblem {
 
   // Not scaled.
   absl::StatusOr<ConstrainedEvaluation> Evaluate(const at::Tensor& x) {
-    OracleCalls& calls = run_.calls();
-    for (int64_t* count : {&calls.values, &calls.gradients, &calls.constraints, &calls.jacobians}) ++*count;
-    absl::StatusOr<ConstrainedEvaluation> result = Checked(x);
-    if (!result.ok()) ++calls.failed;
-    return result;
+    return EvaluateConstrained(problem_, x, started_ ? constraints() : kAny, run_.calls());
   }
 
  private:
-  absl::StatusOr<ConstrainedEvaluation> Checked(const at::Tensor& x) const {
-    try {
-      PLUMB_ASSIGN_OR_RETURN(ConstrainedEvaluation point, problem_.evaluate(x));
-      PLUMB_RETURN_IF_ERROR(CheckShape("problem's gradient", point.gradient, {x.numel()}));
-      if (!point.constraints.defined()) point.constraints = at::empty({0}, at::kDouble);
-      const int64_t constraints = started_ ? this->constraints() : point.constraints.numel();
-      PLUMB_RETURN_IF_ERROR(CheckShape("problem's constraints", point.constraints, {constraints}));
-      if (constraints < equalities()) {
-        return absl::InvalidArgumentError(absl::StrCat("problem's constraints: ", constraints,
-                                                       ", expected at least ", equalities(), " equalities"));
-      }
-      if (!point.jacobian.defined()) point.jacobian = at::empty({0, x.numel()}, at::kDouble);
-      PLUMB_RETURN_IF_ERROR(CheckShape("problem's jacobian", point.jacobian, {constraints, x.numel()}));
-      for (at::Tensor* tensor : {&point.gradient, &point.constraints, &point.jacobian}) {
-        *tensor = tensor->detach().to(at::kDouble).contiguous();
-      }
-      if (!std::isfinite(point.value) || !AllFinite(point.gradient) || !AllFinite(point.constraints) ||
-          !AllFinite(point.jacobian)) {
-        return absl::OutOfRangeError("problem: a value, constraint or derivative is not finite");
-      }
-      return point;
-    } catch (const std::exception& exception) {
-      const std::string what = exception.what();
-      return absl::InternalError(absl::StrCat("problem threw: ", what.substr(0, what.find('\n'))));
-    }
-  }
-
   const ConstrainedProblem& problem_;
   SolverRun& run_;
   bool started_ = false;
