@@ -23,7 +23,7 @@ namespace plumb {
 //        f + l'c + eta_1 / 2 |c|^2 + eta_2 / 2 |L_x|^2
 //      by at least eta_2 / 2 |(L_x, c)|^2; if not: eta_1 *= nu^2, eta_2 /= nu, delta /= nu^4, and goes on
 //      with 1 from where it was;
-//   3. halves the step until that function falls by beta times the slope.
+//   3. halves the step until that function falls by beta times what its slope promises.
 //
 // delta is kept below (1/2 - beta) eta_2 / ((1 + eta_1 + eta_2) Upsilon^2 Psi^2), Psi = 20 max(|B|^2, 1) /
 // (min(xi, 1) min(modification, 1)) for the least eigenvalue xi of G G' and Upsilon = max(|G|, |H|, 1), but
