@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/kernels/normal_noise.h"
 #include "common/status/status_macros.h"
 
 namespace plumb {
@@ -77,10 +78,12 @@ void DpSgd::Step(double learning_rate) {
     at::Tensor parameter = tensor;
     // In at least f32: rounding to 16 bits before the division would lose most of a small gradient.
     const at::ScalarType dtype = tensor.element_size() < 4 ? at::kFloat : tensor.scalar_type();
-    at::Tensor gradient =
-        random_.Child(name).Child(steps_).NormalTensor(tensor.sizes(), dtype).mul_(deviation);
-    if (tensor.grad().defined()) gradient.add_(tensor.grad());
-    parameter.mutable_grad() = gradient.div_(expected_batch_size).to(tensor.scalar_type());
+    const at::Tensor gradient =
+        tensor.grad().defined()
+            ? tensor.grad().to(dtype).contiguous()
+            : at::zeros_like(tensor, at::TensorOptions().dtype(dtype), at::MemoryFormat::Contiguous);
+    AddNormalNoise(random_.Child(name).Child(steps_), deviation, 1 / expected_batch_size, gradient);
+    parameter.mutable_grad() = gradient.to(tensor.scalar_type());
   }
   ++steps_;
   optimizer_->Step(learning_rate);

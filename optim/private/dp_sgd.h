@@ -26,9 +26,10 @@ namespace plumb {
 // private. As an `Optimizer` around another one it fits the train loop as it is: a task whose loss is the
 // plain sum of clipped examples' losses adds up clipped gradients in any number of micro-batches (a factor
 // depends on its own example alone, so that the sum is that of one batch), and noise is added once, in
-// Step(). Clipping without per-example gradients: squared norms from ghost_norm.h, then the gradients of the
-// layers from output gradients that ScaleByExample() has scaled (the "book-keeping" of Bu et al. 2023, arXiv
-// 2210.00038), or a second backward pass of sum over b of factor_b * loss_b.
+// Step(). Whole models are clipped by GhostClipping (ghost_clipping.h); by hand, squared norms come from
+// ghost_norm.h, then gradients from output gradients that ScaleByExample() has scaled, or from a second
+// backward pass of sum over b of factor_b * loss_b. Noise is drawn in f64 (common/kernels/normal_noise.h);
+// that a sum in floating point tells some of its terms' last bits (Mironov 2012) is not defended against.
 
 // Which of the examples 0 .. examples-1 join a step, ascending; often none.
 std::vector<int64_t> PoissonSample(const RandomStream& random, int64_t examples, double sampling_rate);

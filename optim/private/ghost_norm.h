@@ -17,8 +17,10 @@ namespace plumb {
 // between
 //   the Gram form    sum over rows s, t of (a_s . a_t) (d_s . d_t)      rows^2 (in + out) multiplications
 //   the direct form  |A^T D|^2, one example's gradient at a time        rows * in * out.
-// Theirs chooses by memory; here examples come one at a time and neither form is large, so by
-// multiplications.
+// Theirs chooses by memory, of which theirs needs rows^2 or in * out for each example of a batch; here few
+// examples are multiplied at a time and neither form is large, so by multiplications. (For linear layers
+// both choices are nearly one: the direct form is the cheaper exactly where an example's gradient is smaller
+// than the activations and output gradients that it is made of.)
 //
 // Rows of all examples stand end to end: `activations` [N, in], `output_gradients` [N, out], example b owns
 // rows offsets[b] .. offsets[b + 1] (offsets[0] = 0, the last is N; RowOffsets() for a padded batch). The
@@ -32,10 +34,23 @@ std::vector<int64_t> RowOffsets(int64_t examples, int64_t rows);
 
 enum class GhostForm { kCheaper, kGram, kDirect };
 
+// kGram or kDirect, whichever takes fewer multiplications for examples of so many rows.
+GhostForm CheaperForm(int64_t rows, int64_t in, int64_t out);
+
+// |x[n]|^2 of rows [N, ...] of f32 or f64; f64 [N].
+at::Tensor RowSquaredNorms(const at::Tensor& x);
+
+// The sum of each example's rows [N, size]: [examples, size]. For one row an example: the rows themselves.
+at::Tensor ExampleSums(const at::Tensor& rows, absl::Span<const int64_t> offsets);
+
 // Weights [out, in] of linear layers. Several output gradients are those of several layers with one input
 // (query, key and value projections), whose squared norms are summed; their common Gram matrix is made once.
 at::Tensor LinearSquaredNorms(const at::Tensor& activations, absl::Span<const at::Tensor> output_gradients,
                               absl::Span<const int64_t> offsets, GhostForm form = GhostForm::kCheaper);
+
+// The gradients themselves, [examples, out, in], for where they take less memory than what they are made of.
+at::Tensor LinearExampleGradients(const at::Tensor& activations, const at::Tensor& output_gradients,
+                                  absl::Span<const int64_t> offsets);
 
 // What is added to each row: biases of linear layers and of normalisations.
 at::Tensor BiasSquaredNorms(const at::Tensor& output_gradients, absl::Span<const int64_t> offsets);
@@ -60,6 +75,9 @@ struct ConvolutionShape {
 };
 at::Tensor ConvolutionSquaredNorms(const at::Tensor& input, const at::Tensor& output_gradients,
                                    const ConvolutionShape& shape, GhostForm form = GhostForm::kCheaper);
+// [B, out, in / groups, kernel height, kernel width].
+at::Tensor ConvolutionExampleGradients(const at::Tensor& input, const at::Tensor& output_gradients,
+                                       const ConvolutionShape& shape);
 at::Tensor ConvolutionBiasSquaredNorms(const at::Tensor& output_gradients);
 
 // An embedding table: ids [N] int64, output_gradients [N, size]. Rows of one id are summed, which costs N *
@@ -67,11 +85,18 @@ at::Tensor ConvolutionBiasSquaredNorms(const at::Tensor& output_gradients);
 at::Tensor EmbeddingSquaredNorms(const at::Tensor& ids, const at::Tensor& output_gradients,
                                  absl::Span<const int64_t> offsets, int64_t padding_id = -1);
 
-// What a table that is also the head adds: twice the product of both gradients. `hidden` [N, size] is what
-// the head read, `logit_gradients` [N, vocabulary].
+// What is added where layers share a weight, whose gradient is the sum of both layers': twice the product of
+// the two. Of two linear layers; of two embeddings; of an embedding and a head, which read `hidden` [N, size]
+// and has `logit_gradients` [N, vocabulary].
+at::Tensor LinearCrossTerms(const at::Tensor& activations, const at::Tensor& output_gradients,
+                            const at::Tensor& other_activations, const at::Tensor& other_output_gradients,
+                            absl::Span<const int64_t> offsets, absl::Span<const int64_t> other_offsets);
+at::Tensor EmbeddingCrossTerms(const at::Tensor& ids, const at::Tensor& output_gradients,
+                               const at::Tensor& other_ids, const at::Tensor& other_output_gradients,
+                               absl::Span<const int64_t> offsets, absl::Span<const int64_t> other_offsets);
 at::Tensor TiedEmbeddingCrossTerms(const at::Tensor& ids, const at::Tensor& embedding_gradients,
                                    const at::Tensor& hidden, const at::Tensor& logit_gradients,
-                                   absl::Span<const int64_t> offsets);
+                                   absl::Span<const int64_t> offsets, absl::Span<const int64_t> head_offsets);
 
 // Scales of normalisations, from their inputs x. Layer norm and RMS norm over the last axis of [N, size],
 // group norm over the channels of [B, C, H, W] in `groups`. Biases are BiasSquaredNorms() and

@@ -119,7 +119,7 @@ TEST(GhostNormTest, ATiedTableIsTheSumOfBothGradients) {
   });
   const at::Tensor found = EmbeddingSquaredNorms(ids, d, kOffsets) +
                            LinearSquaredNorms(hidden, {logits}, kOffsets) +
-                           TiedEmbeddingCrossTerms(ids, d, hidden, logits, kOffsets);
+                           TiedEmbeddingCrossTerms(ids, d, hidden, logits, kOffsets, kOffsets);
   EXPECT_LT(Difference(found, expected), 1e-10);
 }
 
