@@ -44,7 +44,7 @@ double LogMomentByQuadrature(double noise, double rate, double order) {
   return log_sum + std::log(step) - 0.5 * std::log(2 * M_PI);
 }
 
-const std::vector<double>& Orders() {
+const std::vector<double>& DefaultOrders() {
   static const auto* const orders = [] {
     auto* list = new std::vector<double>;
     for (int i = 1; i < 100; ++i) list->push_back(1 + i / 10.0);
@@ -55,13 +55,25 @@ const std::vector<double>& Orders() {
   return *orders;
 }
 
-// Of all phases together, per order.
-std::vector<double> TotalRdp(absl::Span<const SampledGaussian> phases) {
-  std::vector<double> total(Orders().size());
-  for (const SampledGaussian& phase : phases) {
-    for (size_t i = 0; i < total.size(); ++i) {
-      total[i] += phase.steps * SampledGaussianRdp(phase.noise_multiplier, phase.sampling_rate, Orders()[i]);
+// An order, and the divergence of all phases together.
+struct OrderRdp {
+  double order;
+  double rdp;
+};
+
+absl::StatusOr<std::vector<OrderRdp>> TotalRdp(absl::Span<const SampledGaussian> phases,
+                                               absl::Span<const double> orders) {
+  PLUMB_RETURN_IF_ERROR(CheckPhases(phases));
+  std::vector<OrderRdp> total;
+  for (const double order : orders.empty() ? absl::MakeConstSpan(DefaultOrders()) : orders) {
+    if (!(order > 1) || std::isinf(order)) {
+      return absl::InvalidArgumentError(absl::StrCat("order ", order, ": must be a number above 1"));
     }
+    double rdp = 0;
+    for (const SampledGaussian& phase : phases) {
+      rdp += phase.steps * SampledGaussianRdp(phase.noise_multiplier, phase.sampling_rate, order);
+    }
+    total.push_back({order, rdp});
   }
   return total;
 }
@@ -77,32 +89,30 @@ double SampledGaussianRdp(double noise_multiplier, double sampling_rate, double 
   return std::max(0.0, log_moment) / (order - 1);
 }
 
-absl::StatusOr<double> RdpEpsilon(absl::Span<const SampledGaussian> phases, double delta) {
-  PLUMB_RETURN_IF_ERROR(CheckPhases(phases));
+absl::StatusOr<double> RdpEpsilon(absl::Span<const SampledGaussian> phases, double delta,
+                                  absl::Span<const double> orders) {
   PLUMB_RETURN_IF_ERROR(CheckDelta(delta));
-  const std::vector<double> rdp = TotalRdp(phases);
+  PLUMB_ASSIGN_OR_RETURN(const std::vector<OrderRdp> total, TotalRdp(phases, orders));
   double epsilon = kInfinity;
-  for (size_t i = 0; i < rdp.size(); ++i) {
-    const double order = Orders()[i];
+  for (const auto& [order, rdp] : total) {
     // The divergence bounds Kullback and Leibler's, and total variation is at most sqrt(1 - exp(-KL)).
-    if (delta * delta + std::expm1(-rdp[i]) > 0) return 0;
-    epsilon = std::min(epsilon, rdp[i] + std::log1p(-1 / order) - std::log(delta * order) / (order - 1));
+    if (delta * delta + std::expm1(-rdp) > 0) return 0;
+    epsilon = std::min(epsilon, rdp + std::log1p(-1 / order) - std::log(delta * order) / (order - 1));
   }
   return std::max(0.0, epsilon);
 }
 
-absl::StatusOr<double> RdpDelta(absl::Span<const SampledGaussian> phases, double epsilon) {
-  PLUMB_RETURN_IF_ERROR(CheckPhases(phases));
+absl::StatusOr<double> RdpDelta(absl::Span<const SampledGaussian> phases, double epsilon,
+                                absl::Span<const double> orders) {
   if (!(epsilon >= 0)) {
     return absl::InvalidArgumentError(absl::StrCat("epsilon ", epsilon, ": must be at least 0"));
   }
-  const std::vector<double> rdp = TotalRdp(phases);
+  PLUMB_ASSIGN_OR_RETURN(const std::vector<OrderRdp> total, TotalRdp(phases, orders));
   double log_delta = 0;
-  for (size_t i = 0; i < rdp.size(); ++i) {
-    const double order = Orders()[i];
-    if (rdp[i] == 0) return 0;
-    log_delta = std::min({log_delta, 0.5 * std::log1p(-std::exp(-rdp[i])),
-                          (order - 1) * (rdp[i] - epsilon + std::log1p(-1 / order)) - std::log(order)});
+  for (const auto& [order, rdp] : total) {
+    if (rdp == 0) return 0;
+    log_delta = std::min({log_delta, 0.5 * std::log1p(-std::exp(-rdp)),
+                          (order - 1) * (rdp - epsilon + std::log1p(-1 / order)) - std::log(order)});
   }
   return std::exp(log_delta);
 }

@@ -2,7 +2,8 @@
 
 Makes optim/private/testdata/dp_accounting.json. For fractional orders dp-accounting adds the absolute values of an
 alternating series, which is an upper bound, or infinite where the series does not converge; `rdp_exact_epsilon` and
-`rdp_exact_delta` have those orders by scipy's quadrature.
+`rdp_exact_delta` have those orders by scipy's quadrature, `rdp_integer_epsilon` and `rdp_integer_delta` have integer orders
+alone, for which dp-accounting's sum is exact.
 
     python tools/goldens/make_dp_accounting.py
 """
@@ -18,6 +19,7 @@ from dp_accounting.rdp import rdp_privacy_accountant
 from scipy import integrate
 
 SETTINGS = 50
+INTEGER_ORDERS = [*range(2, 64), 128, 256, 512, 1024]
 
 
 def event(noise_multiplier, sampling_rate, steps):
@@ -63,6 +65,11 @@ def case(phases, delta):
             orders, exact = accountant._orders, exact_rdp(phases, accountant)
             row["rdp_exact_epsilon"] = float(rdp_privacy_accountant.compute_epsilon(orders, exact, delta)[0])
             row["rdp_exact_delta"] = float(rdp_privacy_accountant.compute_delta(orders, exact, row["rdp_epsilon"] / 2)[0])
+    integer = rdp.RdpAccountant(orders=INTEGER_ORDERS)
+    for phase in phases:
+        integer.compose(event(*phase))
+    row["rdp_integer_epsilon"] = float(integer.get_epsilon(delta))
+    row["rdp_integer_delta"] = float(integer.get_delta(row["rdp_integer_epsilon"] / 2))
     return row
 
 
