@@ -1,10 +1,10 @@
 #include "optim/private/ghost_norm.h"
 
+#include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/im2col.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/rsqrt.h>
@@ -12,6 +12,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "common/kernels/blocks.h"
@@ -87,19 +88,20 @@ at::Tensor PerExample(int64_t examples, const Norm& norm) {
   return result;
 }
 
-// body(begin, end) for so many examples at a time that what is made of them, `elements` each, stays in a
-// cache; in parallel.
+// body(scratch, begin, end) for so many examples at a time that what is made of them, `elements` each, stays
+// in a cache; in parallel. A thread has one scratch for all that it does.
+struct Scratch {
+  at::Tensor padded, patches;
+};
 constexpr int64_t kChunkElements = 1 << 16;
 template <typename Body>
 void ForEachChunk(int64_t examples, int64_t elements, const Body& body) {
   const int64_t chunk = std::clamp<int64_t>(kChunkElements / std::max<int64_t>(1, elements), 1, 64);
-  ForEachBlock(
-      examples,
-      [&](int64_t, int64_t begin, int64_t end) {
-        const at::NoGradGuard no_grad;
-        body(begin, end);
-      },
-      chunk, /*grain_size=*/1);
+  at::parallel_for(0, BlockCount(examples, chunk), /*grain_size=*/1, [&](int64_t first, int64_t last) {
+    const at::NoGradGuard no_grad;
+    Scratch scratch;
+    for (int64_t i = first; i < last; ++i) body(&scratch, i * chunk, std::min(examples, (i + 1) * chunk));
+  });
 }
 
 int64_t CheckedExamples(absl::Span<const int64_t> offsets, const at::Tensor& rows) {
@@ -120,17 +122,82 @@ int64_t EqualRows(absl::Span<const int64_t> offsets) {
   return rows;
 }
 
+// Copies of 8 numbers, the last of which may be one too many: there must be room for 7 more.
+constexpr int64_t kCopied = 8;
+template <typename Scalar>
+inline __attribute__((always_inline)) void CopyRow(const Scalar* from, int64_t size, int64_t step,
+                                                   Scalar* to) {
+  if (step != 1) {
+    for (int64_t i = 0; i < size; ++i) to[i] = from[i * step];
+    return;
+  }
+  for (int64_t i = 0; i < size; i += kCopied) std::memcpy(to + i, from + i, kCopied * sizeof(Scalar));
+}
+
+// The patches of one image [channels, height, width] as rows: [groups, places, channels / groups * kernel].
+// `padded` has room for the image with its borders.
+template <typename Scalar>
+void CopyPatches(const Scalar* image, at::IntArrayRef image_sizes, const ConvolutionShape& shape,
+                 at::IntArrayRef places, Scalar* padded, Scalar* patches) {
+  const int64_t channels = image_sizes[0], height = image_sizes[1], width = image_sizes[2];
+  const int64_t padded_height = height + 2 * shape.padding[0], padded_width = width + 2 * shape.padding[1];
+  for (int64_t row = 0; row < channels * height; ++row) {
+    const int64_t padded_row = row / height * padded_height + row % height + shape.padding[0];
+    std::copy_n(image + row * width, width, padded + padded_row * padded_width + shape.padding[1]);
+  }
+  const int64_t group_channels = channels / shape.groups;
+  for (int64_t group = 0; group < shape.groups; ++group) {
+    for (int64_t place = 0; place < places[0] * places[1]; ++place) {
+      const Scalar* corner =
+          padded + place / places[1] * shape.stride[0] * padded_width + place % places[1] * shape.stride[1];
+      for (int64_t channel = 0; channel < group_channels; ++channel) {
+        const Scalar* plane = corner + (group * group_channels + channel) * padded_height * padded_width;
+        for (int64_t y = 0; y < shape.kernel[0]; ++y, patches += shape.kernel[1]) {
+          CopyRow(plane + y * shape.dilation[0] * padded_width, shape.kernel[1], shape.dilation[1], patches);
+        }
+      }
+    }
+  }
+}
+
 // A convolution as linear layers on patches, one a group.
 struct Patches {
   at::Tensor activations;  // [B * groups, places, in / groups * kernel]
   at::Tensor gradients;    // [B * groups, places, out / groups]
 };
-Patches ToPatches(const at::Tensor& x, const at::Tensor& d, const ConvolutionShape& shape) {
-  const at::Tensor columns = at::im2col(x, shape.kernel, shape.dilation, shape.padding, shape.stride);
-  const int64_t slices = x.size(0) * shape.groups, places = columns.size(-1);
-  TORCH_CHECK(places == d.size(2) * d.size(3), "the convolution has ", places,
-              " places, its output gradients ", d.size(2) * d.size(3));
-  return {columns.view({slices, -1, places}).mT(), d.reshape({slices, -1, places}).mT()};
+Patches ToPatches(const at::Tensor& x, const at::Tensor& d, const ConvolutionShape& shape, Scratch* scratch) {
+  const int64_t examples = x.size(0), slices = examples * shape.groups;
+  const at::IntArrayRef image_sizes = x.sizes().slice(1), places = d.sizes().slice(2);
+  const int64_t depth = x.size(1) / shape.groups * shape.kernel[0] * shape.kernel[1];
+  const int64_t example_size = shape.groups * places[0] * places[1] * depth;
+  const at::Tensor images = x.contiguous();
+  const int64_t padded_size =
+      x.size(1) * (x.size(2) + 2 * shape.padding[0]) * (x.size(3) + 2 * shape.padding[1]);
+  if (!scratch->patches.defined()) {
+    scratch->padded = at::zeros({padded_size + kCopied}, x.options());
+    // The first chunk is the largest.
+    scratch->patches = at::empty({examples * example_size + kCopied}, x.options());
+  }
+  const at::Tensor &padded = scratch->padded, &patches = scratch->patches;
+  AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "ToPatches", [&] {
+    for (int64_t b = 0; b < examples; ++b) {
+      CopyPatches(images.const_data_ptr<scalar_t>() + b * images.stride(0), image_sizes, shape, places,
+                  padded.mutable_data_ptr<scalar_t>(),
+                  patches.mutable_data_ptr<scalar_t>() + b * example_size);
+    }
+  });
+  return {patches.slice(0, 0, examples * example_size).view({slices, places[0] * places[1], depth}),
+          d.reshape({slices, -1, places[0] * places[1]}).mT()};
+}
+
+// That the places of the output gradients are those of the convolution.
+void CheckPlaces(const at::Tensor& x, const at::Tensor& d, const ConvolutionShape& shape) {
+  for (int i = 0; i < 2; ++i) {
+    const int64_t reach = shape.dilation[i] * (shape.kernel[i] - 1) + 1;
+    const int64_t places = (x.size(2 + i) + 2 * shape.padding[i] - reach) / shape.stride[i] + 1;
+    TORCH_CHECK(places == d.size(2 + i), "the convolution has ", places, i == 0 ? " rows" : " columns",
+                " of places, its output gradients ", d.size(2 + i));
+  }
 }
 
 int64_t PatchElements(const at::Tensor& x, const at::Tensor& d, const ConvolutionShape& shape) {
@@ -204,7 +271,7 @@ at::Tensor LinearSquaredNorms(const at::Tensor& activations, absl::Span<const at
   if (rows > 0) {
     at::Tensor squared_norms = at::empty({examples}, at::kDouble);
     const int64_t elements = chosen(rows) == GhostForm::kGram ? 2 * rows * rows : in * out;
-    ForEachChunk(examples, elements, [&](int64_t begin, int64_t end) {
+    ForEachChunk(examples, elements, [&](Scratch*, int64_t begin, int64_t end) {
       std::vector<at::Tensor> own;
       for (const at::Tensor& gradient : gradients) {
         own.push_back(gradient.view({examples, rows, -1}).slice(0, begin, end));
@@ -259,9 +326,10 @@ at::Tensor ConvolutionSquaredNorms(const at::Tensor& input, const at::Tensor& ou
   const at::Tensor x = Widened(input), d = Widened(output_gradients);
   TORCH_CHECK(x.size(0) == d.size(0), "the input has ", x.size(0), " examples, the output gradients ",
               d.size(0));
+  CheckPlaces(x, d, shape);
   at::Tensor squared_norms = at::empty({x.size(0)}, at::kDouble);
-  ForEachChunk(x.size(0), PatchElements(x, d, shape), [&](int64_t begin, int64_t end) {
-    const Patches patches = ToPatches(x.slice(0, begin, end), d.slice(0, begin, end), shape);
+  ForEachChunk(x.size(0), PatchElements(x, d, shape), [&](Scratch* scratch, int64_t begin, int64_t end) {
+    const Patches patches = ToPatches(x.slice(0, begin, end), d.slice(0, begin, end), shape, scratch);
     const GhostForm chosen = form != GhostForm::kCheaper
                                  ? form
                                  : CheaperForm(patches.activations.size(1), patches.activations.size(2),
@@ -276,10 +344,11 @@ at::Tensor ConvolutionSquaredNorms(const at::Tensor& input, const at::Tensor& ou
 at::Tensor ConvolutionExampleGradients(const at::Tensor& input, const at::Tensor& output_gradients,
                                        const ConvolutionShape& shape) {
   const at::Tensor x = Widened(input), d = Widened(output_gradients);
+  CheckPlaces(x, d, shape);
   const int64_t examples = x.size(0), in = x.size(1) / shape.groups, out = d.size(1);
   at::Tensor gradients = at::empty({examples, out, in, shape.kernel[0], shape.kernel[1]}, x.options());
-  ForEachChunk(examples, PatchElements(x, d, shape), [&](int64_t begin, int64_t end) {
-    const Patches patches = ToPatches(x.slice(0, begin, end), d.slice(0, begin, end), shape);
+  ForEachChunk(examples, PatchElements(x, d, shape), [&](Scratch* scratch, int64_t begin, int64_t end) {
+    const Patches patches = ToPatches(x.slice(0, begin, end), d.slice(0, begin, end), shape, scratch);
     at::Tensor own =
         gradients.slice(0, begin, end)
             .view({(end - begin) * shape.groups, out / shape.groups, in * shape.kernel[0] * shape.kernel[1]});

@@ -169,6 +169,12 @@ TEST(GhostNormTest, ThreadsDoNotChangeTheResult) {
   EXPECT_TRUE(at::equal(results[0], results[2]));
 }
 
+TEST(GhostNormTest, ConvolutionPlacesThatDoNotFitAreOurBug) {
+  ConvolutionShape shape;
+  shape.kernel = {3, 3};
+  EXPECT_ANY_THROW(ConvolutionSquaredNorms(Numbers({2, 1, 5, 5}, 0.1), Numbers({2, 1, 3, 4}, 0.2), shape));
+}
+
 TEST(GhostNormTest, OffsetsThatDoNotFitAreOurBug) {
   const at::Tensor a = Numbers({13, 4}, 0.1);
   EXPECT_ANY_THROW(BiasSquaredNorms(a, {0, 5, 12}));
