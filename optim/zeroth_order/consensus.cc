@@ -2,13 +2,16 @@
 
 #include <ATen/Dispatch.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "common/kernels/normal_noise.h"
 #include "common/status/status_macros.h"
 
 namespace plumb {
@@ -55,11 +58,16 @@ absl::StatusOr<at::Tensor> ConsensusStep(const at::Tensor& particles, const at::
   }
   PLUMB_ASSIGN_OR_RETURN(const at::Tensor consensus, ConsensusPoint(particles, values, options.alpha));
   const at::Tensor difference = particles - consensus;
-  const at::Tensor noise = random.NormalTensor(particles.sizes(), particles.scalar_type());
-  const at::Tensor scale =
-      options.isotropic ? difference.square().sum(1, /*keepdim=*/true).sqrt() : difference;
-  return particles - options.lambda * options.dt * difference +
-         options.sigma * std::sqrt(options.dt) * scale * noise;
+  const double deviation = options.sigma * std::sqrt(options.dt), drift = options.lambda * options.dt;
+  if (options.isotropic) {
+    const at::Tensor noise = at::zeros_like(difference, {}, at::MemoryFormat::Contiguous);
+    AddNormalNoise(random, deviation, 1, noise);
+    const at::Tensor distances = difference.square().sum(1, /*keepdim=*/true).sqrt();
+    return particles - drift * difference + distances * noise;
+  }
+  const at::Tensor factors = at::full_like(difference, -drift, {}, at::MemoryFormat::Contiguous);
+  AddNormalNoise(random, deviation, 1, factors);
+  return factors.mul_(difference).add_(particles);
 }
 
 at::Tensor HoppingSamples(const at::Tensor& x, int64_t samples, double width, const RandomStream& random) {
