@@ -7,41 +7,19 @@ and acquisition. Simple regrets are compared by the one-sided Wilcoxon signed-ra
 """
 
 import argparse
-import json
 import math
 import os
 import random
 import statistics
-import subprocess
 import sys
 from importlib.metadata import version
 
 import benchmarks_page
+from program import Program
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BOXES = {"branin": ([-5, 0], [10, 15]), "hartmann6": ([0] * 6, [1] * 6), "ackley5": ([-32.768] * 5, [32.768] * 5)}
 LEAST_REGRET = 1e-6  # below it the published minima have no digits
-
-
-class Program:
-    """A process that answers a line of JSON with a line of JSON."""
-
-    def __init__(self, name, command, threads):
-        self.name = name
-        environment = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads), CUDA_VISIBLE_DEVICES="")
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
-
-    def ask(self, request):
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"{self.name}: ended with exit code {self.process.wait()}")
-        return json.loads(line)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 def start_points(function, count, seed):
