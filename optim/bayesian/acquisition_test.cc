@@ -488,6 +488,9 @@ TEST(DeupTest, PredictsErrorsThatAStationaryProcessDoesNot) {
   const double predicted = left_over_right(deup.At(queries, false).variances.sqrt()),
                stationary = left_over_right(posterior.covariances.view({400}).clamp_min(0).sqrt());
   EXPECT_GT(predicted, 3 * stationary) << "errors: " << left_over_right(errors);
+  // Where the model knows the value, it is sure.
+  const auto mean = [&](const at::Tensor& at) { return deup.At(at, false).variances.mean().item<double>(); };
+  EXPECT_LT(mean(points), 0.1 * mean(queries));
 }
 
 // Of finite differences: values close together tell what a derivative does, with a noise that is theirs

@@ -42,11 +42,17 @@ LeaveOneOut LeaveOneOutErrors(const GaussianProcess& model) {
 absl::StatusOr<Deup> Deup::Fit(std::shared_ptr<const GaussianProcess> model,
                                const GaussianProcessOptions& error_model) {
   const LeaveOneOut left_out = LeaveOneOutErrors(*model);
-  const double floor = kFloor * model->parameters().outputscale;
-  const at::Tensor logs = at::log(left_out.variances.clamp_min(floor));
+  const double floor = kFloor * model->parameters().outputscale,
+               noise = model->parameters().noise + model->jitter();
+  // With the point known too, its error and variance are this share of what they are without it.
+  const at::Tensor share = noise / (left_out.variances + noise);
+  const at::Tensor errors = at::cat({left_out.errors, left_out.errors * share});
+  const at::Tensor variances = at::cat({left_out.variances, left_out.variances * share});
+  const at::Tensor logs = at::log(variances.clamp_min(floor));
   const double lowest = logs.min().item<double>(), width = std::max(logs.max().item<double>() - lowest, 1e-3);
-  const at::Tensor features = at::cat({model->points(), ((logs - lowest) / width).unsqueeze(1)}, 1);
-  const at::Tensor targets = at::log(left_out.errors.square().clamp_min(floor)) + kLogSquareBias;
+  const at::Tensor features =
+      at::cat({at::cat({model->points(), model->points()}), ((logs - lowest) / width).unsqueeze(1)}, 1);
+  const at::Tensor targets = at::log(errors.square().clamp_min(floor)) + kLogSquareBias;
   PLUMB_ASSIGN_OR_RETURN(GaussianProcessFit fit, FitGaussianProcess(features, targets, error_model));
   return Deup(std::move(model), std::move(fit.model), lowest, width);
 }

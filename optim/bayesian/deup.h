@@ -23,8 +23,9 @@ LeaveOneOut LeaveOneOutErrors(const GaussianProcess& model);
 // Direct epistemic uncertainty prediction: Lahlou, Jain, Nekoei, Butoi, Bertin, Rector-Brooks, Korablyov and
 // Bengio 2023, "DEUP: Direct Epistemic Uncertainty Prediction" (arXiv 2102.08501), eq. 6: the error that a
 // second model predicts, less the noise. It learns the errors that the first makes on what it has not seen,
-// here those of cross-validation, from x and the first model's log variance (section 3.2, table 1). Errors
-// are learned as log squares, whose mean is 1.27 below the logarithm of the mean square when they are normal.
+// here those of cross-validation, and, as in the authors' program, those on what it has, from x and the first
+// model's log variance (section 3.2, table 1). Errors are learned as log squares, whose mean is 1.27 below
+// the logarithm of the mean square when they are normal.
 class Deup : public PointModel {
  public:
   // points of `model`: in the unit cube, at least 2. Error: that of the error model's fit.

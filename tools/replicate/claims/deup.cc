@@ -101,16 +101,17 @@ const char* const kPaper =
     "Lahlou et al. 2023, DEUP: Direct Epistemic Uncertainty Prediction (arXiv 2102.08501)";
 
 const bool kRegistered =
-    RegisterClaim({"deup", kPaper,
-                   "Expected improvement with predicted errors in place of the process's standard deviation "
-                   "finds lower values.",
-                   "expected improvement by DEUP", "expected improvement by the process",
-                   "log10 of the regret on Levy's function No. 13 after 50 evaluations",
-                   /*lower_is_better=*/true, /*seeds=*/30,
-                   "one of the paper's functions, without its trust region. Believed: errors of points left "
-                   "out say little of how sure "
-                   "the model is beside points that it has, where improvements stay too large.",
-                   RunOptimisation}) &&
+    RegisterClaim(
+        {"deup", kPaper,
+         "Expected improvement with predicted errors in place of the process's standard deviation "
+         "finds lower values.",
+         "expected improvement by DEUP", "expected improvement by the process",
+         "log10 of the regret on Levy's function No. 13 after 50 evaluations",
+         /*lower_is_better=*/true, /*seeds=*/30,
+         "one of the paper's functions, without its trust region. Believed: on a bowl with ripples, of "
+         "which one lengthscale says enough, the process's own variance is the better guide, and 50 errors "
+         "teach a second model little.",
+         RunOptimisation}) &&
     RegisterClaim({"deup_correlation", kPaper,
                    "Where the model is misspecified, predicted errors follow true ones better than its "
                    "variance does.",
