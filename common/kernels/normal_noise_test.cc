@@ -28,12 +28,14 @@ double Expected(const RandomStream& random, int64_t i) {
 
 TEST(NormalNoiseTest, NumbersAreThoseOfTheGenerator) {
   const RandomStream random(1, "noise");
-  const at::Tensor noise = at::zeros({20001}, at::kDouble);
+  const at::Tensor noise = at::zeros({20001}, at::kDouble), narrow = at::zeros({20001}, at::kFloat);
   AddNormalNoise(random, 1, 1, noise);
+  AddNormalNoise(random, 1, 1, narrow);
   const double* numbers = noise.const_data_ptr<double>();
   for (int64_t i = 0; i < noise.numel(); ++i) {
     const double expected = Expected(random, i);
     ASSERT_NEAR(numbers[i], expected, 2e-15 * std::max(1.0, std::abs(expected))) << i;
+    ASSERT_NEAR(narrow.const_data_ptr<float>()[i], expected, 5e-7 * std::max(1.0, std::abs(expected))) << i;
   }
 }
 

@@ -28,7 +28,7 @@ namespace plumb {
 // depends on its own example alone, so that the sum is that of one batch), and noise is added once, in
 // Step(). Whole models are clipped by GhostClipping (ghost_clipping.h); by hand, squared norms come from
 // ghost_norm.h, then gradients from output gradients that ScaleByExample() has scaled, or from a second
-// backward pass of sum over b of factor_b * loss_b. Noise is drawn in f64 (common/kernels/normal_noise.h);
+// backward pass of sum over b of factor_b * loss_b. Noise comes from common/kernels/normal_noise.h;
 // that a sum in floating point tells some of its terms' last bits (Mironov 2012) is not defended against.
 
 // Which of the examples 0 .. examples-1 join a step, ascending; often none.
