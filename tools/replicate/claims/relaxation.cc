@@ -122,15 +122,32 @@ absl::StatusOr<Comparison> Regret(uint64_t seed) {
                     Mean(taken, 0, half) / costs->BestFixed(0, half) - 1};
 }
 
-absl::StatusOr<Comparison> Contextual(uint64_t seed) {
-  PLUMB_ASSIGN_OR_RETURN(const auto costs, CostsOf(seed));
+absl::StatusOr<std::vector<double>> LearnByChebyshev(const Costs& costs, uint64_t seed) {
   ChebyshevBanditOptions options;  // as in the paper's experiment
   options.lower = -0.15;
   options.upper = 0.65;
   PLUMB_ASSIGN_OR_RETURN(
       ChebyshevBandit bandit,
       ChebyshevBandit::Create(RelaxationGrid().size(), options, RandomStream(seed, "chebyshev_bandit")));
-  return Comparison{Mean(Learn(&bandit, *costs), 0, kSystems), costs->BestFixed(0, kSystems)};
+  return Learn(&bandit, costs);
+}
+
+absl::StatusOr<Comparison> Contextual(uint64_t seed) {
+  PLUMB_ASSIGN_OR_RETURN(const auto costs, CostsOf(seed));
+  PLUMB_ASSIGN_OR_RETURN(const std::vector<double> taken, LearnByChebyshev(*costs, seed));
+  return Comparison{Mean(taken, 0, kSystems), costs->BestFixed(0, kSystems)};
+}
+
+absl::StatusOr<Comparison> InstanceRegret(uint64_t seed) {
+  PLUMB_ASSIGN_OR_RETURN(const auto costs, CostsOf(seed));
+  PLUMB_ASSIGN_OR_RETURN(const std::vector<double> taken, LearnByChebyshev(*costs, seed));
+  std::vector<double> best;
+  for (const std::vector<double>& iterations : costs->iterations) {
+    best.push_back(*std::min_element(iterations.begin(), iterations.end()));
+  }
+  const int64_t half = kSystems / 2;
+  return Comparison{Mean(taken, half, kSystems) / Mean(best, half, kSystems) - 1,
+                    Mean(taken, 0, half) / Mean(best, 0, half) - 1};
 }
 
 const char* const kPaper =
@@ -160,7 +177,14 @@ const bool kRegistered =
          "iterations a system, mean of 5000 shifted Laplacians of 100 unknowns",
          /*lower_is_better=*/true, /*seeds=*/5,
          "as the authors' program, whose exploration falls faster than the paper's analysis has it.",
-         Contextual});
+         Contextual}) &&
+    RegisterClaim(
+        {"relaxation_instance", kPaper,
+         "The contextual bandit approaches the policy that chooses the best omega of each system: "
+         "its excess is less over the second 2500 systems than over the first.",
+         "second half", "first half", "iterations over those of the grid's best omega of each system, less 1",
+         /*lower_is_better=*/true, /*seeds=*/5,
+         "the limit itself is out of reach; right sides differ, which no context tells.", InstanceRegret});
 
 }  // namespace
 }  // namespace plumb
