@@ -17,14 +17,17 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "common/program/program.h"
 #include "common/status/status_macros.h"
 #include "common/train/threads.h"
 #include "optim/private/dp_sgd.h"
@@ -215,7 +218,11 @@ absl::Status Answer(const nlohmann::json& request) {
   return absl::OkStatus();
 }
 
-absl::Status Run(int64_t threads) {
+absl::Status Run(const std::vector<std::string>& arguments) {
+  int64_t threads = 0;
+  if (arguments.size() != 1 || !absl::SimpleAtoi(arguments[0], &threads)) {
+    return absl::InvalidArgumentError("expected the number of threads");
+  }
   c10::SetAllocator(at::kCPU, &TensorMemory(), /*priority=*/1);
   SetThreads(threads);
   std::string line;
@@ -227,11 +234,6 @@ absl::Status Run(int64_t threads) {
 }  // namespace plumb
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "expected the number of threads\n");
-    return 2;
-  }
-  const absl::Status status = plumb::Run(std::atoll(argv[1]));
-  if (!status.ok()) std::fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
-  return status.ok() ? 0 : 2;
+  return plumb::RunProgram(argc, argv, "ghost_vs_opacus_ours THREADS\nOur half of ghost_vs_opacus.",
+                           std::function<absl::Status(const std::vector<std::string>&)>(plumb::Run));
 }

@@ -7,13 +7,15 @@
 
 #include <chrono>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/numbers.h"
+#include "common/program/program.h"
 #include "common/status/status_macros.h"
 #include "common/train/threads.h"
 #include "optim/second_order/inverse_fisher.h"
@@ -78,7 +80,11 @@ absl::StatusOr<nlohmann::json> Consensus(const nlohmann::json& request) {
   return nlohmann::json{{"seconds", seconds}, {"check", value}};
 }
 
-absl::Status Run(int64_t threads) {
+absl::Status Run(const std::vector<std::string>& arguments) {
+  int64_t threads = 0;
+  if (arguments.size() != 1 || !absl::SimpleAtoi(arguments[0], &threads)) {
+    return absl::InvalidArgumentError("expected the number of threads");
+  }
   SetThreads(threads);
   std::string line;
   while (std::getline(std::cin, line)) {
@@ -98,11 +104,6 @@ absl::Status Run(int64_t threads) {
 }  // namespace plumb
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "expected the number of threads\n");
-    return 2;
-  }
-  const absl::Status status = plumb::Run(std::atoll(argv[1]));
-  if (!status.ok()) std::fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
-  return status.ok() ? 0 : 2;
+  return plumb::RunProgram(argc, argv, "solvers_vs_torch_ours THREADS\nOur half of solvers_vs_torch.",
+                           std::function<absl::Status(const std::vector<std::string>&)>(plumb::Run));
 }
