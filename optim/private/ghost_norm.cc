@@ -122,21 +122,24 @@ int64_t EqualRows(absl::Span<const int64_t> offsets) {
   return rows;
 }
 
-// Copies of 8 numbers, the last of which may be one too many: there must be room for 7 more.
+// Rows of patches are copied 8 numbers at a time, the last of which may be 7 too many: there must be room.
 constexpr int64_t kCopied = 8;
-template <typename Scalar>
+enum class RowKind { kOneCopy, kCopies, kDilated };
+template <RowKind kind, typename Scalar>
 inline __attribute__((always_inline)) void CopyRow(const Scalar* from, int64_t size, int64_t step,
                                                    Scalar* to) {
-  if (step != 1) {
+  if constexpr (kind == RowKind::kDilated) {
     for (int64_t i = 0; i < size; ++i) to[i] = from[i * step];
-    return;
+  } else if constexpr (kind == RowKind::kCopies) {
+    for (int64_t i = 0; i < size; i += kCopied) std::memcpy(to + i, from + i, kCopied * sizeof(Scalar));
+  } else {
+    std::memcpy(to, from, kCopied * sizeof(Scalar));
   }
-  for (int64_t i = 0; i < size; i += kCopied) std::memcpy(to + i, from + i, kCopied * sizeof(Scalar));
 }
 
 // The patches of one image [channels, height, width] as rows: [groups, places, channels / groups * kernel].
 // `padded` has room for the image with its borders.
-template <typename Scalar>
+template <RowKind kind, typename Scalar>
 void CopyPatches(const Scalar* image, at::IntArrayRef image_sizes, const ConvolutionShape& shape,
                  at::IntArrayRef places, Scalar* padded, Scalar* patches) {
   const int64_t channels = image_sizes[0], height = image_sizes[1], width = image_sizes[2];
@@ -146,14 +149,18 @@ void CopyPatches(const Scalar* image, at::IntArrayRef image_sizes, const Convolu
     std::copy_n(image + row * width, width, padded + padded_row * padded_width + shape.padding[1]);
   }
   const int64_t group_channels = channels / shape.groups;
+  const int64_t kernel_height = shape.kernel[0], kernel_width = shape.kernel[1];
+  const int64_t row_step = shape.dilation[0] * padded_width;
   for (int64_t group = 0; group < shape.groups; ++group) {
-    for (int64_t place = 0; place < places[0] * places[1]; ++place) {
-      const Scalar* corner =
-          padded + place / places[1] * shape.stride[0] * padded_width + place % places[1] * shape.stride[1];
-      for (int64_t channel = 0; channel < group_channels; ++channel) {
-        const Scalar* plane = corner + (group * group_channels + channel) * padded_height * padded_width;
-        for (int64_t y = 0; y < shape.kernel[0]; ++y, patches += shape.kernel[1]) {
-          CopyRow(plane + y * shape.dilation[0] * padded_width, shape.kernel[1], shape.dilation[1], patches);
+    const Scalar* planes = padded + group * group_channels * padded_height * padded_width;
+    for (int64_t y = 0; y < places[0]; ++y) {
+      for (int64_t x = 0; x < places[1]; ++x) {
+        const Scalar* row = planes + y * shape.stride[0] * padded_width + x * shape.stride[1];
+        for (int64_t channel = 0; channel < group_channels; ++channel) {
+          for (int64_t i = 0; i < kernel_height; ++i, patches += kernel_width) {
+            CopyRow<kind>(row + i * row_step, kernel_width, shape.dilation[1], patches);
+          }
+          row += padded_height * padded_width;
         }
       }
     }
@@ -180,10 +187,12 @@ Patches ToPatches(const at::Tensor& x, const at::Tensor& d, const ConvolutionSha
   }
   const at::Tensor &padded = scratch->padded, &patches = scratch->patches;
   AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "ToPatches", [&] {
+    const auto copy = shape.dilation[1] != 1      ? CopyPatches<RowKind::kDilated, scalar_t>
+                      : shape.kernel[1] > kCopied ? CopyPatches<RowKind::kCopies, scalar_t>
+                                                  : CopyPatches<RowKind::kOneCopy, scalar_t>;
     for (int64_t b = 0; b < examples; ++b) {
-      CopyPatches(images.const_data_ptr<scalar_t>() + b * images.stride(0), image_sizes, shape, places,
-                  padded.mutable_data_ptr<scalar_t>(),
-                  patches.mutable_data_ptr<scalar_t>() + b * example_size);
+      copy(images.const_data_ptr<scalar_t>() + b * images.stride(0), image_sizes, shape, places,
+           padded.mutable_data_ptr<scalar_t>(), patches.mutable_data_ptr<scalar_t>() + b * example_size);
     }
   });
   return {patches.slice(0, 0, examples * example_size).view({slices, places[0] * places[1], depth}),

@@ -73,6 +73,27 @@ TEST(GhostNormTest, AttentionIsTheSumOfItsProjections) {
   }
 }
 
+void ExpectConvolution(const at::Tensor& x, const at::Tensor& d, const at::Tensor& weight,
+                       const ConvolutionShape& shape) {
+  std::vector<at::Tensor> gradients, bias_norms;
+  for (int64_t b = 0; b < x.size(0); ++b) {
+    const auto [input_gradient, weight_gradient, bias_gradient] = at::convolution_backward(
+        d.slice(0, b, b + 1), x.slice(0, b, b + 1), weight, at::IntArrayRef({d.size(1)}), shape.stride,
+        shape.padding, shape.dilation, /*transposed=*/false, at::IntArrayRef({0, 0}), shape.groups,
+        {false, true, true});
+    gradients.push_back(weight_gradient);
+    bias_norms.push_back(bias_gradient.square().sum());
+  }
+  const at::Tensor explicit_gradients = at::stack(gradients);
+  EXPECT_LT(Difference(ConvolutionExampleGradients(x, d, shape), explicit_gradients), 1e-10);
+  for (const GhostForm form : kForms) {
+    EXPECT_LT(
+        Difference(ConvolutionSquaredNorms(x, d, shape, form), explicit_gradients.flatten(1).square().sum(1)),
+        1e-10);
+  }
+  EXPECT_LT(Difference(ConvolutionBiasSquaredNorms(d), at::stack(bias_norms)), 1e-10);
+}
+
 TEST(GhostNormTest, ConvolutionIsThatOfExplicitGradients) {
   ConvolutionShape shape;
   shape.kernel = {3, 2};
@@ -80,20 +101,17 @@ TEST(GhostNormTest, ConvolutionIsThatOfExplicitGradients) {
   shape.padding = {1, 1};
   shape.dilation = {1, 2};
   shape.groups = 2;
-  const at::Tensor x = Numbers({3, 4, 7, 6}, 0.1), d = Numbers({3, 6, 4, 6}, 0.2);
-  const at::Tensor weight = at::zeros({6, 2, 3, 2}, at::kDouble);
-  std::vector<at::Tensor> weight_norms, bias_norms;
-  for (int64_t b = 0; b < 3; ++b) {
-    const auto [input_gradient, weight_gradient, bias_gradient] = at::convolution_backward(
-        d.slice(0, b, b + 1), x.slice(0, b, b + 1), weight, at::IntArrayRef({6}), shape.stride, shape.padding,
-        shape.dilation, /*transposed=*/false, at::IntArrayRef({0, 0}), shape.groups, {false, true, true});
-    weight_norms.push_back(weight_gradient.square().sum());
-    bias_norms.push_back(bias_gradient.square().sum());
-  }
-  for (const GhostForm form : kForms) {
-    EXPECT_LT(Difference(ConvolutionSquaredNorms(x, d, shape, form), at::stack(weight_norms)), 1e-10);
-  }
-  EXPECT_LT(Difference(ConvolutionBiasSquaredNorms(d), at::stack(bias_norms)), 1e-10);
+  ExpectConvolution(Numbers({3, 4, 7, 6}, 0.1), Numbers({3, 6, 4, 6}, 0.2),
+                    at::zeros({6, 2, 3, 2}, at::kDouble), shape);
+  // Not dilated along its rows, which are copied in one piece; too wide for that.
+  shape.dilation = {2, 1};
+  ExpectConvolution(Numbers({3, 4, 7, 6}, 0.1), Numbers({3, 6, 3, 7}, 0.2),
+                    at::zeros({6, 2, 3, 2}, at::kDouble), shape);
+  ConvolutionShape wide;
+  wide.kernel = {2, 11};
+  wide.padding = {0, 1};
+  ExpectConvolution(Numbers({2, 3, 4, 14}, 0.1), Numbers({2, 5, 3, 6}, 0.2),
+                    at::zeros({5, 3, 2, 11}, at::kDouble), wide);
 }
 
 TEST(GhostNormTest, EmbeddingIsThatOfExplicitGradients) {
