@@ -88,7 +88,8 @@ class PreferenceWorld {
  public:
   PreferenceWorld(uint64_t seed, const PreferenceWorldOptions& options);
 
-  const at::Tensor& reference() const { return reference_; }  // [P, V, V] logits
+  const at::Tensor& reference() const { return reference_; }          // [P, V, V] logits
+  const at::Tensor& token_rewards() const { return token_rewards_; }  // [P, V], gold
 
   // Answers of `policy`, `num_generations` to each of `count` prompts, those of a prompt one after the other;
   // the P prompts take turns. The same `stream` gives the same answers.

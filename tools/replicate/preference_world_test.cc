@@ -66,8 +66,11 @@ TEST(PreferenceWorld, SampledAnswersAreThoseOfPairs) {
   EXPECT_EQ(RewardsOfPrompt(answers, 3, 2)[1], answers.rewards[7].item<double>());
   EXPECT_NEAR(answers.rewards.sum().item<double>(),
               (pairs.chosen.rewards + pairs.rejected.rewards).sum().item<double>(), 1e-12);
-  // Tokens before the end have a reward; the end, where an answer has one, has none.
   EXPECT_NEAR(answers.token_rewards.sum().item<double>(), answers.rewards.sum().item<double>(), 1e-12);
+  const int64_t vocabulary = world.reference().size(2);
+  const Answers fourth = Select(answers, {6});
+  EXPECT_EQ(fourth.token_rewards[0].item<double>(),
+            world.token_rewards()[3][fourth.cells[0].item<int64_t>() % vocabulary].item<double>());
 }
 
 TEST(PreferenceWorld, SelectedAndJoinedAnswersKeepTheirTokens) {
