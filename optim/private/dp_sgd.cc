@@ -37,12 +37,18 @@ at::Tensor ScaleByExample(const at::Tensor& rows, const at::Tensor& factors,
                           absl::Span<const int64_t> offsets) {
   TORCH_CHECK(static_cast<int64_t>(offsets.size()) == factors.numel() + 1 && offsets.back() == rows.size(0),
               "factors of ", factors.numel(), " examples do not fit the offsets of ", rows.size(0), " rows");
+  const int64_t examples = factors.numel(), each = examples == 0 ? 0 : rows.size(0) / examples;
+  bool equal = examples > 0;
+  for (int64_t b = 0; b < examples; ++b) equal &= offsets[b + 1] - offsets[b] == each;
+  const at::Tensor scales = factors.to(rows.scalar_type());
+  if (equal && rows.is_contiguous()) {
+    return (rows.view({examples, -1}) * scales.unsqueeze(1)).view(rows.sizes());
+  }
   std::vector<int64_t> lengths;
-  for (size_t b = 0; b + 1 < offsets.size(); ++b) lengths.push_back(offsets[b + 1] - offsets[b]);
+  for (int64_t b = 0; b < examples; ++b) lengths.push_back(offsets[b + 1] - offsets[b]);
   std::vector<int64_t> shape(rows.dim(), 1);
   shape[0] = rows.size(0);
-  const at::Tensor by_row = factors.repeat_interleave(at::tensor(lengths, at::kLong));
-  return rows * by_row.to(rows.scalar_type()).view(shape);
+  return rows * scales.repeat_interleave(at::tensor(lengths, at::kLong)).view(shape);
 }
 
 absl::StatusOr<std::unique_ptr<DpSgd>> DpSgd::Create(const DpSgdOptions& options,

@@ -303,7 +303,7 @@ at::Tensor GhostClipping::Backward(const at::Tensor& losses, double max_grad_nor
   }
   if (losses.requires_grad()) losses.sum().backward();
   const at::NoGradGuard no_grad;
-  const at::Tensor factors = ClippingFactors(squared_norms_, max_grad_norm);
+  const at::Tensor factors = ClippingFactors(squared_norms_, max_grad_norm).to(Widened(losses).scalar_type());
   // From the last layer, whose activations are then freed before the first layers', mostly larger, gradients
   // are made.
   for (auto parameter = parameters_.rbegin(); parameter != parameters_.rend(); ++parameter) {
