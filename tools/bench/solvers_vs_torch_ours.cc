@@ -3,7 +3,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/sin.h>
 
 #include <chrono>
 #include <cmath>
@@ -24,11 +23,13 @@
 namespace plumb {
 namespace {
 
-// What both programs compute: element i of tensor k is sin((k + 1)(i + 1)).
+// What both programs compute: element i of tensor k is the rest of (i + 1)(i + 3)(k + 7) by 10007, within
+// -0.5 and 0.5.
 at::Tensor Numbers(int64_t k, at::IntArrayRef sizes) {
   int64_t count = 1;
   for (const int64_t size : sizes) count *= size;
-  return at::sin(at::arange(1, count + 1, at::kDouble) * static_cast<double>(k + 1)).view(sizes);
+  const at::Tensor i = at::arange(1, count + 1, at::kLong);
+  return ((i * (i + 2) * (k + 7)).remainder(10007).to(at::kDouble) / 10007 - 0.5).view(sizes);
 }
 
 nlohmann::json Timed(int64_t repetitions, const std::function<void()>& run) {
@@ -46,9 +47,8 @@ nlohmann::json Timed(int64_t repetitions, const std::function<void()>& run) {
 nlohmann::json InverseVectorProduct(const nlohmann::json& request) {
   const int64_t window = request.at("window"), size = request.at("size");
   SlidingInverseFisher fisher(window, size, /*damp=*/1e-3, at::kFloat);
-  const at::Tensor gradients = Numbers(0, {window, size}).to(at::kFloat),
-                   x = Numbers(1, {size}).to(at::kFloat);
-  for (int64_t i = 0; i < window; ++i) fisher.Push(gradients[i]);
+  for (int64_t i = 0; i < window; ++i) fisher.Push(Numbers(i, {size}).to(at::kFloat));
+  const at::Tensor x = Numbers(window, {size}).to(at::kFloat);
   nlohmann::json answer = {{"check", fisher.Multiply(x).norm().item<double>()}};
   const bool push = request.at("push");
   answer["seconds"] = Timed(request.at("repetitions"), [&] {
@@ -68,7 +68,7 @@ absl::StatusOr<nlohmann::json> Consensus(const nlohmann::json& request) {
   absl::Status status;
   const RandomStream random(1, "consensus");
   const nlohmann::json seconds = Timed(request.at("repetitions"), [&] {
-    at::Tensor x = 3 * Numbers(0, {particles, size});
+    at::Tensor x = 6 * Numbers(0, {particles, size});
     for (int64_t step = 0; step < steps && status.ok(); ++step) {
       auto next = ConsensusStep(x, ackley(x), ConsensusOptions(), random.Child(step));
       if (!next.ok()) status = next.status();
