@@ -45,7 +45,9 @@ at::Tensor WeightedSum(const at::Tensor& gradients, const at::Tensor& factors) {
 GhostClipping::GhostClipping(int64_t examples)
     : examples_(examples),
       anchor_(at::zeros({}).requires_grad_(true)),
-      squared_norms_(at::zeros({examples}, at::kDouble)) {}
+      squared_norms_(at::zeros({examples}, at::kDouble)) {
+  TORCH_CHECK(examples > 0, "there must be an example; a step that drew none goes without");
+}
 
 GhostClipping::GhostClipping(std::vector<int64_t> offsets)
     : GhostClipping(static_cast<int64_t>(offsets.size()) - 1) {

@@ -319,6 +319,7 @@ TEST(GhostClippingTest, RefusesWhatItCannotClip) {
   EXPECT_FALSE(outside.grad().defined());
   EXPECT_ANY_THROW(GhostClipping(6).Linear(x, weight * 2));
   EXPECT_ANY_THROW(GhostClipping(6).Backward(Numbers({5}, 0.1), 1));
+  EXPECT_ANY_THROW(GhostClipping(0));
 }
 
 }  // namespace
