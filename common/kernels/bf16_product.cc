@@ -71,13 +71,6 @@ void PanelRows(const int32_t* a, int64_t a_row, const int32_t* b, int64_t pairs,
   tile(Tile<1>, 1);
 }
 
-// With numbers of a row next to each other.
-at::Tensor Rows(const at::Tensor& matrix) {
-  TORCH_CHECK(matrix.dim() == 2 && matrix.scalar_type() == at::kBFloat16,
-              "Bf16Factor: expected a bf16 matrix, not ", matrix.scalar_type(), " ", matrix.sizes());
-  return matrix.stride(1) == 1 ? matrix : matrix.contiguous();
-}
-
 }  // namespace
 
 bool HasBf16Products() {
@@ -85,54 +78,29 @@ bool HasBf16Products() {
   return supported;
 }
 
-Bf16Factor::Bf16Factor(int64_t depth, int64_t columns)
-    : depth_(depth),
-      columns_(columns),
-      data_(at::zeros({(columns + kPanel - 1) / kPanel, (depth + 1) / 2, kPanel}, at::kInt)) {}
-
-Bf16Factor Bf16Factor::Of(const at::Tensor& matrix) {
-  const at::Tensor rows = Rows(matrix);
-  Bf16Factor factor(matrix.size(0), matrix.size(1));
-  const auto* from = reinterpret_cast<const uint16_t*>(rows.const_data_ptr<at::BFloat16>());
-  auto* data = reinterpret_cast<uint32_t*>(factor.data_.mutable_data_ptr<int32_t>());
-  const int64_t stride = rows.stride(0), pairs = factor.data_.size(1);
-  at::parallel_for(0, factor.data_.size(0), 1, [&](int64_t begin, int64_t end) {
+Bf16Factor::Bf16Factor(const at::Tensor& matrix) {
+  TORCH_CHECK(matrix.dim() == 2 && matrix.scalar_type() == at::kBFloat16,
+              "Bf16Factor: expected a bf16 matrix, not ", matrix.scalar_type(), " ", matrix.sizes());
+  depth_ = matrix.size(0);
+  columns_ = matrix.size(1);
+  const int64_t panels = (columns_ + kPanel - 1) / kPanel, pairs = (depth_ + 1) / 2;
+  const int64_t down = matrix.stride(0), right = matrix.stride(1);
+  data_ = at::zeros({panels, pairs, kPanel}, at::kInt);
+  const auto* from = reinterpret_cast<const uint16_t*>(matrix.const_data_ptr<at::BFloat16>());
+  auto* data = reinterpret_cast<uint32_t*>(data_.mutable_data_ptr<int32_t>());
+  at::parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t panel = begin; panel < end; ++panel) {
-      const int64_t column = panel * kPanel, count = std::min(kPanel, factor.columns_ - column);
+      const int64_t column = panel * kPanel, count = std::min(kPanel, columns_ - column);
       for (int64_t p = 0; p < pairs; ++p) {
-        const uint16_t* first = from + 2 * p * stride + column;
+        const uint16_t* first = from + 2 * p * down + column * right;
         uint32_t* to = data + (panel * pairs + p) * kPanel;
-        if (2 * p + 1 < factor.depth_) {
-          for (int64_t i = 0; i < count; ++i) to[i] = first[i] | uint32_t{first[stride + i]} << 16;
-        } else {
-          for (int64_t i = 0; i < count; ++i) to[i] = first[i];
-        }
-      }
-    }
-  });
-  return factor;
-}
-
-Bf16Factor Bf16Factor::OfTranspose(const at::Tensor& transpose) {
-  const at::Tensor rows = Rows(transpose);
-  Bf16Factor factor(transpose.size(1), transpose.size(0));
-  const auto* from = reinterpret_cast<const uint16_t*>(rows.const_data_ptr<at::BFloat16>());
-  auto* data = reinterpret_cast<uint32_t*>(factor.data_.mutable_data_ptr<int32_t>());
-  const int64_t stride = rows.stride(0), pairs = factor.data_.size(1);
-  at::parallel_for(0, factor.data_.size(0), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t panel = begin; panel < end; ++panel) {
-      const int64_t column = panel * kPanel, count = std::min(kPanel, factor.columns_ - column);
-      for (int64_t p = 0; p < pairs; ++p) {
-        const uint16_t* first = from + column * stride + 2 * p;
-        uint32_t* to = data + (panel * pairs + p) * kPanel;
-        const bool whole = 2 * p + 1 < factor.depth_;
+        const bool whole = 2 * p + 1 < depth_;
         for (int64_t i = 0; i < count; ++i) {
-          to[i] = first[i * stride] | (whole ? uint32_t{first[i * stride + 1]} << 16 : 0);
+          to[i] = first[i * right] | (whole ? uint32_t{first[i * right + down]} << 16 : 0);
         }
       }
     }
   });
-  return factor;
 }
 
 void Bf16Product(const at::Tensor& a, const Bf16Factor& b, bool add, const at::Tensor& c) {

@@ -16,8 +16,7 @@ bool HasBf16Products();
 // The right-hand factor [depth, columns], laid out for the instruction.
 class Bf16Factor {
  public:
-  static Bf16Factor Of(const at::Tensor& matrix);              // [depth, columns] bf16
-  static Bf16Factor OfTranspose(const at::Tensor& transpose);  // [columns, depth] bf16
+  explicit Bf16Factor(const at::Tensor& matrix);  // [depth, columns] bf16, of any strides
 
   int64_t depth() const { return depth_; }
   int64_t columns() const { return columns_; }
@@ -28,8 +27,6 @@ class Bf16Factor {
   const at::Tensor& data() const { return data_; }
 
  private:
-  Bf16Factor(int64_t depth, int64_t columns);
-
   int64_t depth_, columns_;
   at::Tensor data_;
 };

@@ -152,7 +152,7 @@ class TileMaker {
 
   void SetColumns(int64_t column, int64_t columns) {
     weight_ = head_.weight.narrow(0, column, columns).to(head_.hidden.scalar_type());
-    if (head_.by_bf16() && !made_) factor_ = Bf16Factor::OfTranspose(weight_);
+    if (head_.by_bf16() && !made_) factor_.emplace(weight_.t());
   }
   const at::Tensor& weight() const { return weight_; }
 
@@ -187,29 +187,28 @@ class TileMaker {
 };
 
 // Adds the products of a tile's gradient of logits, d_logits [rows, columns], with weight and with hidden
-// states.
+// states: to d_hidden [rows, H] and to d_weight [columns, H], where these are defined.
 class TileGradients {
  public:
   explicit TileGradients(const Head& head) : head_(head) {}
 
-  void AddToHidden(const at::Tensor& d_logits, const Tile& tile, const at::Tensor& d_hidden) {
-    if (!head_.by_bf16()) {
-      d_hidden.addmm_(d_logits, tile.weight);
-      return;
-    }
-    if (tile.row == 0) weight_ = Bf16Factor::Of(tile.weight);
-    Bf16Product(d_logits.to(at::kBFloat16), *weight_, /*add=*/true, d_hidden);
-  }
-
-  void AddToWeight(const at::Tensor& d_logits, const Tile& tile, const at::Tensor& d_weight) {
+  void Add(const at::Tensor& d_logits, const Tile& tile, const at::Tensor& d_hidden,
+           const at::Tensor& d_weight) {
     const at::Tensor hidden = head_.hidden.narrow(0, tile.row, tile.rows);
     if (!head_.by_bf16()) {
-      d_weight.addmm_(d_logits.t(), hidden);
+      if (d_hidden.defined()) d_hidden.addmm_(d_logits, tile.weight);
+      if (d_weight.defined()) d_weight.addmm_(d_logits.t(), hidden);
       return;
     }
-    if (tile.column == 0) hidden_.push_back(Bf16Factor::Of(hidden));
-    Bf16Product(d_logits.to(at::kBFloat16).t().contiguous(), hidden_[tile.index_of_rows], /*add=*/true,
-                d_weight);
+    const at::Tensor rounded = d_logits.to(at::kBFloat16);
+    if (d_hidden.defined()) {
+      if (tile.row == 0) weight_.emplace(tile.weight);
+      Bf16Product(rounded, *weight_, /*add=*/true, d_hidden);
+    }
+    if (d_weight.defined()) {
+      if (tile.column == 0) hidden_.emplace_back(hidden);
+      Bf16Product(rounded.t().contiguous(), hidden_[tile.index_of_rows], /*add=*/true, d_weight);
+    }
   }
 
  private:
@@ -308,13 +307,14 @@ struct Pass {
           if (column >= 0 && column < tile.columns) out[column] += of_logp;
         }
       });
-      if (d_hidden.defined()) products.AddToHidden(d_logits, tile, d_hidden.narrow(0, tile.row, tile.rows));
+      at::Tensor rounded;
       if (d_weight.defined()) {
-        const at::Tensor rounded = d_weight.narrow(0, tile.column, tile.columns);
+        rounded = d_weight.narrow(0, tile.column, tile.columns);
         if (tile.row == 0) wide_d_weight = rounded.to(d_logits.scalar_type());
-        products.AddToWeight(d_logits, tile, wide_d_weight);
-        if (tile.row + tile.rows == policy.hidden.size(0)) rounded.copy_(wide_d_weight);
       }
+      products.Add(d_logits, tile, d_hidden.defined() ? d_hidden.narrow(0, tile.row, tile.rows) : d_hidden,
+                   wide_d_weight);
+      if (rounded.defined() && tile.row + tile.rows == policy.hidden.size(0)) rounded.copy_(wide_d_weight);
     });
   }
 };
