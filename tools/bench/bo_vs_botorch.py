@@ -11,11 +11,10 @@ import math
 import os
 import random
 import statistics
-import sys
 from importlib.metadata import version
 
 import benchmarks_page
-from program import Program
+from program import start_both
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BOXES = {"branin": ([-5, 0], [10, 15]), "hartmann6": ([0] * 6, [1] * 6), "ackley5": ([-32.768] * 5, [32.768] * 5)}
@@ -100,9 +99,7 @@ def main():
     parser.add_argument("--samples", type=int, default=128)
     parser.add_argument("--ours", default=os.path.join(HERE, "bo_vs_botorch_ours"), help="our program (default: the one built beside)")
     arguments = parser.parse_args()
-    programs = [Program("plumb", [arguments.ours, str(arguments.threads)], arguments.threads),
-                Program("BoTorch", [sys.executable, "-W", "ignore", os.path.join(HERE, "bo_vs_botorch_peer.py"), str(arguments.threads)],
-                        arguments.threads)]
+    programs = start_both("bo_vs_botorch", "BoTorch", arguments)
     results = []
     for function in arguments.functions.split(","):
         for q in arguments.batches.split(","):

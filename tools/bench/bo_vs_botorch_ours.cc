@@ -4,17 +4,15 @@
 #include <ATen/ops/tensor.h>
 
 #include <chrono>
-#include <cstdio>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "common/status/status_macros.h"
-#include "common/train/threads.h"
 #include "optim/bayesian/bayesian_optimizer.h"
 #include "optim/bayesian/benchmark_functions.h"
+#include "tools/bench/answer_lines.h"
 
 namespace plumb {
 namespace {
@@ -23,7 +21,7 @@ at::Tensor Tensor(const nlohmann::json& numbers) {
   return at::tensor(numbers.get<std::vector<double>>(), at::kDouble);
 }
 
-absl::Status Answer(const nlohmann::json& request) {
+absl::StatusOr<nlohmann::json> Answer(const nlohmann::json& request) {
   PLUMB_ASSIGN_OR_RETURN(const BenchmarkFunction function, FindBenchmarkFunction(request.at("function")));
   const int64_t q = request.at("q");
   BayesianOptions options;
@@ -47,26 +45,13 @@ absl::Status Answer(const nlohmann::json& request) {
     answer["seconds"].push_back(seconds.count());
     answer["best"].push_back(method->best_value());
   }
-  std::cout << answer.dump() << std::endl;
-  return absl::OkStatus();
-}
-
-absl::Status Run(int64_t threads) {
-  SetThreads(threads);
-  std::string line;
-  while (std::getline(std::cin, line)) PLUMB_RETURN_IF_ERROR(Answer(nlohmann::json::parse(line)));
-  return absl::OkStatus();
+  return answer;
 }
 
 }  // namespace
 }  // namespace plumb
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::fprintf(stderr, "expected the number of threads\n");
-    return 2;
-  }
-  const absl::Status status = plumb::Run(std::atoll(argv[1]));
-  if (!status.ok()) std::fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
-  return status.ok() ? 0 : 2;
+  return plumb::RunLineProgram(argc, argv, "bo_vs_botorch_ours THREADS\nOur half of bo_vs_botorch.",
+                               plumb::Answer);
 }

@@ -6,11 +6,9 @@ is at most f* + 1e-5 max(1, |f*|). Evaluations are the points at which a program
 """
 
 import argparse
-import json
 import math
 import os
 import statistics
-import subprocess
 import sys
 from importlib.metadata import version
 
@@ -19,29 +17,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 import benchmarks_page
+from program import Program
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MOST_EVALUATIONS = 20000
 SOLVED_VIOLATION, SOLVED_VALUE = 1e-6, 1e-5
-
-
-class Oracle:
-    """The program that answers a line of JSON with a line of JSON."""
-
-    def __init__(self, path):
-        self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def ask(self, request):
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"ours: ended with exit code {self.process.wait()}")
-        return json.loads(line)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Problem:
@@ -177,7 +157,7 @@ def main():
     parser.add_argument("--tolerance", type=float, default=1e-8)
     parser.add_argument("--ours", default=os.path.join(HERE, "constrained_vs_scipy_ours"), help="our program (default: the one built beside)")
     arguments = parser.parse_args()
-    oracle = Oracle(arguments.ours)
+    oracle = Program("plumb", [arguments.ours], arguments.threads)
     descriptions = oracle.ask({"list": True})
     runs = measure(oracle, descriptions, arguments)
     oracle.close()

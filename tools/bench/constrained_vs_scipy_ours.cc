@@ -8,7 +8,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "common/status/status_macros.h"
 #include "optim/core/augmented_lagrangian.h"
 #include "optim/core/hock_schittkowski.h"
+#include "tools/bench/answer_lines.h"
 
 namespace plumb {
 namespace {
@@ -88,20 +88,11 @@ absl::StatusOr<nlohmann::json> Answer(const nlohmann::json& request) {
   return EvaluateAt(*problem, request.at("x").get<std::vector<double>>());
 }
 
-absl::Status Run() {
-  std::string line;
-  while (std::getline(std::cin, line)) {
-    PLUMB_ASSIGN_OR_RETURN(const nlohmann::json answer, Answer(nlohmann::json::parse(line)));
-    std::cout << answer.dump() << std::endl;
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 }  // namespace plumb
 
 int main() {
-  const absl::Status status = plumb::Run();
+  const absl::Status status = plumb::AnswerLines(plumb::Answer);
   if (!status.ok()) std::fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
   return status.ok() ? 0 : 2;
 }

@@ -6,45 +6,28 @@ logits must be equal within what rounding explains.
 """
 
 import argparse
-import json
 import os
 import random
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 from importlib.metadata import version
 
 import benchmarks_page
 import models
+from program import Program
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LARGEST_TIE = 1e-3  # difference of two logits that rounding may turn round
 
 
-class Peer:
-    """A process that answers a line of JSON with a line of JSON."""
+class Generator(Program):
+    """One that generates, and its rounds."""
 
     def __init__(self, name, command, threads):
-        self.name = name
+        super().__init__(name, command, threads)
         self.rounds = []
-        environment = dict(os.environ, OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads),
-                           HF_HUB_OFFLINE="1")
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                        env=environment)
-
-    def ask(self, **request):
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"{self.name}: ended with exit code {self.process.wait()}")
-        return json.loads(line)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
     def seconds(self):
         return statistics.median(answer["seconds"] for answer in self.rounds)
@@ -63,7 +46,7 @@ def compare_tokens(ours, theirs, peer, prompts):
             same += 1
             continue
         step = next(i for i, (x, y) in enumerate(zip(a, b)) if x != y)
-        answer = peer.ask(ids=prompts[index] + b[:step], tokens=[a[step], b[step]])
+        answer = peer.ask({"ids": prompts[index] + b[:step], "tokens": [a[step], b[step]]})
         difference = abs(answer["logits"][0] - answer["logits"][1])
         if difference > LARGEST_TIE:
             sys.exit(f"sequence {index} parts at new token {step} where the logits differ by {difference}")
@@ -78,13 +61,13 @@ def measure(shape, arguments, folder):
     lengths = [generator.randint(arguments.prompt_tokens // 2, arguments.prompt_tokens * 3 // 2)
                for _ in range(arguments.prompts)]
     prompts = [[generator.randrange(vocabulary) for _ in range(length)] for length in lengths]
-    ours = Peer("plumb", [arguments.ours, folder, str(arguments.threads)], arguments.threads)
+    ours = Generator("plumb", [arguments.ours, folder, str(arguments.threads)], arguments.threads)
     script = os.path.join(HERE, "generate_vs_transformers_peer.py")
-    theirs = [Peer(f"transformers, {cache} cache", [sys.executable, script, folder, cache], arguments.threads)
+    theirs = [Generator(f"transformers, {cache} cache", [sys.executable, script, folder, cache], arguments.threads)
               for cache in arguments.caches.split(",")]
     for round_number in range(arguments.repetitions + 1):
         for peer in [ours] + theirs:
-            answer = peer.ask(prompts=prompts, max_new_tokens=arguments.new_tokens)
+            answer = peer.ask({"prompts": prompts, "max_new_tokens": arguments.new_tokens})
             if round_number > 0:
                 peer.rounds.append(answer)
     tokens = arguments.prompts * arguments.new_tokens

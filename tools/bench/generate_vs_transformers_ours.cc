@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstdio>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -13,11 +12,12 @@
 #include "common/nn/pretrained.h"
 #include "common/status/status_macros.h"
 #include "common/train/threads.h"
+#include "tools/bench/answer_lines.h"
 
 namespace plumb {
 namespace {
 
-absl::Status Answer(CausalLm& model, const nlohmann::json& request) {
+absl::StatusOr<nlohmann::json> Answer(CausalLm& model, const nlohmann::json& request) {
   std::vector<GenerationRequest> requests;
   for (const nlohmann::json& prompt : request.at("prompts")) {
     requests.push_back({prompt.get<std::vector<int64_t>>(), RandomStream(1, "bench")});
@@ -29,16 +29,13 @@ absl::Status Answer(CausalLm& model, const nlohmann::json& request) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   nlohmann::json answer = {{"seconds", seconds.count()}};
   for (const GeneratedSequence& sequence : sequences) answer["tokens"].push_back(sequence.token_ids);
-  std::cout << answer.dump() << std::endl;
-  return absl::OkStatus();
+  return answer;
 }
 
 absl::Status Run(const std::string& folder, int64_t threads) {
   SetThreads(threads);
   PLUMB_ASSIGN_OR_RETURN(const std::unique_ptr<CausalLm> model, LoadCausalLm(folder, at::kFloat));
-  std::string line;
-  while (std::getline(std::cin, line)) PLUMB_RETURN_IF_ERROR(Answer(*model, nlohmann::json::parse(line)));
-  return absl::OkStatus();
+  return AnswerLines([&](const nlohmann::json& request) { return Answer(*model, request); });
 }
 
 }  // namespace

@@ -10,11 +10,10 @@ steps without noise worth the name.
 import argparse
 import os
 import statistics
-import sys
 from importlib.metadata import version
 
 import benchmarks_page
-from program import Program
+from program import start_both
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WAYS = [("plumb", "plain"), ("plumb", "ghost"), ("torch", "plain"), ("Opacus", "hooks"), ("Opacus", "ghost")]
@@ -72,9 +71,7 @@ def main():
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--ours", default=os.path.join(HERE, "ghost_vs_opacus_ours"), help="our program (default: the one built beside)")
     arguments = parser.parse_args()
-    ours = Program("plumb", [arguments.ours, str(arguments.threads)], arguments.threads)
-    peer = Program("Opacus", [sys.executable, "-W", "ignore", os.path.join(HERE, "ghost_vs_opacus_peer.py"), str(arguments.threads)],
-                   arguments.threads)
+    ours, peer = start_both("ghost_vs_opacus", "Opacus", arguments)
     results = []
     for model in arguments.models.split(","):
         results.append(measure(model, ours, peer, arguments))

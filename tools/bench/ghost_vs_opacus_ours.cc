@@ -18,20 +18,16 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <functional>
-#include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/numbers.h"
-#include "common/program/program.h"
 #include "common/status/status_macros.h"
-#include "common/train/threads.h"
 #include "optim/private/dp_sgd.h"
 #include "optim/private/ghost_clipping.h"
+#include "tools/bench/answer_lines.h"
 
 namespace plumb {
 namespace {
@@ -172,7 +168,7 @@ class Sgd : public Optimizer {
   double learning_rate_;
 };
 
-absl::Status Answer(const nlohmann::json& request) {
+absl::StatusOr<nlohmann::json> Answer(const nlohmann::json& request) {
   const bool ghost = request.at("mode") == "ghost";
   const int64_t batch = request.at("batch"), warm_up = request.at("warm_up"), steps = request.at("steps");
   const double max_grad_norm = request.at("max_grad_norm"), learning_rate = request.at("learning_rate");
@@ -214,26 +210,14 @@ absl::Status Answer(const nlohmann::json& request) {
   }
   const at::NoGradGuard no_grad;
   answer["loss"] = losses(nullptr, at::Reduction::Mean).item<double>();
-  std::cout << answer.dump() << std::endl;
-  return absl::OkStatus();
-}
-
-absl::Status Run(const std::vector<std::string>& arguments) {
-  int64_t threads = 0;
-  if (arguments.size() != 1 || !absl::SimpleAtoi(arguments[0], &threads)) {
-    return absl::InvalidArgumentError("expected the number of threads");
-  }
-  c10::SetAllocator(at::kCPU, &TensorMemory(), /*priority=*/1);
-  SetThreads(threads);
-  std::string line;
-  while (std::getline(std::cin, line)) PLUMB_RETURN_IF_ERROR(Answer(nlohmann::json::parse(line)));
-  return absl::OkStatus();
+  return answer;
 }
 
 }  // namespace
 }  // namespace plumb
 
 int main(int argc, char** argv) {
-  return plumb::RunProgram(argc, argv, "ghost_vs_opacus_ours THREADS\nOur half of ghost_vs_opacus.",
-                           std::function<absl::Status(const std::vector<std::string>&)>(plumb::Run));
+  c10::SetAllocator(at::kCPU, &plumb::TensorMemory(), /*priority=*/1);
+  return plumb::RunLineProgram(argc, argv, "ghost_vs_opacus_ours THREADS\nOur half of ghost_vs_opacus.",
+                               plumb::Answer);
 }

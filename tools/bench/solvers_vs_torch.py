@@ -5,11 +5,10 @@ both. Both find the same products; of consensus-based optimisation, whose random
 import argparse
 import os
 import statistics
-import sys
 from importlib.metadata import version
 
 import benchmarks_page
-from program import Program
+from program import start_both
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PRODUCTS = [(64, 10_000), (256, 100_000), (512, 270_000)]
@@ -51,8 +50,7 @@ def main():
     benchmarks_page.add_arguments(parser)
     parser.add_argument("--ours", default=os.path.join(HERE, "solvers_vs_torch_ours"), help="our program (default: the one built beside)")
     arguments = parser.parse_args()
-    ours = Program("plumb", [arguments.ours, str(arguments.threads)], arguments.threads)
-    peer = Program("PyTorch", [sys.executable, os.path.join(HERE, "solvers_vs_torch_peer.py"), str(arguments.threads)], arguments.threads)
+    ours, peer = start_both("solvers_vs_torch", "PyTorch", arguments)
     rows = []
     for name, request in requests(repetitions=5):
         answers = [(ours.ask(request), peer.ask(request)) for _ in range(arguments.repetitions)]

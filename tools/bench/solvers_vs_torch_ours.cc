@@ -7,18 +7,13 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
-#include <iostream>
 #include <nlohmann/json.hpp>
-#include <string>
-#include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/numbers.h"
-#include "common/program/program.h"
 #include "common/status/status_macros.h"
-#include "common/train/threads.h"
 #include "optim/second_order/inverse_fisher.h"
 #include "optim/zeroth_order/consensus.h"
+#include "tools/bench/answer_lines.h"
 
 namespace plumb {
 namespace {
@@ -80,30 +75,15 @@ absl::StatusOr<nlohmann::json> Consensus(const nlohmann::json& request) {
   return nlohmann::json{{"seconds", seconds}, {"check", value}};
 }
 
-absl::Status Run(const std::vector<std::string>& arguments) {
-  int64_t threads = 0;
-  if (arguments.size() != 1 || !absl::SimpleAtoi(arguments[0], &threads)) {
-    return absl::InvalidArgumentError("expected the number of threads");
-  }
-  SetThreads(threads);
-  std::string line;
-  while (std::getline(std::cin, line)) {
-    const auto request = nlohmann::json::parse(line);
-    nlohmann::json answer;
-    if (request.at("what") == "consensus") {
-      PLUMB_ASSIGN_OR_RETURN(answer, Consensus(request));
-    } else {
-      answer = InverseVectorProduct(request);
-    }
-    std::cout << answer.dump() << std::endl;
-  }
-  return absl::OkStatus();
+absl::StatusOr<nlohmann::json> Answer(const nlohmann::json& request) {
+  if (request.at("what") == "consensus") return Consensus(request);
+  return InverseVectorProduct(request);
 }
 
 }  // namespace
 }  // namespace plumb
 
 int main(int argc, char** argv) {
-  return plumb::RunProgram(argc, argv, "solvers_vs_torch_ours THREADS\nOur half of solvers_vs_torch.",
-                           std::function<absl::Status(const std::vector<std::string>&)>(plumb::Run));
+  return plumb::RunLineProgram(argc, argv, "solvers_vs_torch_ours THREADS\nOur half of solvers_vs_torch.",
+                               plumb::Answer);
 }

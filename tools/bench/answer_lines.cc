@@ -1,0 +1,35 @@
+#include "tools/bench/answer_lines.h"
+
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "common/program/program.h"
+#include "common/status/status_macros.h"
+#include "common/train/threads.h"
+
+namespace plumb {
+
+absl::Status AnswerLines(const LineAnswer& answer) {
+  std::string line;
+  while (std::getline(std::cin, line)) {
+    PLUMB_ASSIGN_OR_RETURN(const nlohmann::json result, answer(nlohmann::json::parse(line)));
+    std::cout << result.dump() << std::endl;
+  }
+  return absl::OkStatus();
+}
+
+int RunLineProgram(int argc, char** argv, const char* usage, const LineAnswer& answer) {
+  const auto run = [&](const std::vector<std::string>& arguments) -> absl::Status {
+    int64_t threads = 0;
+    if (arguments.size() != 1 || !absl::SimpleAtoi(arguments[0], &threads)) {
+      return absl::InvalidArgumentError("expected the number of threads");
+    }
+    SetThreads(threads);
+    return AnswerLines(answer);
+  };
+  return RunProgram(argc, argv, usage, std::function<absl::Status(const std::vector<std::string>&)>(run));
+}
+
+}  // namespace plumb
