@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/kernels/normal_noise.h"
 #include "common/status/status_macros.h"
+#include "optim/private/ghost_norm.h"
 
 namespace plumb {
 namespace {
@@ -37,11 +38,9 @@ at::Tensor ScaleByExample(const at::Tensor& rows, const at::Tensor& factors,
                           absl::Span<const int64_t> offsets) {
   TORCH_CHECK(static_cast<int64_t>(offsets.size()) == factors.numel() + 1 && offsets.back() == rows.size(0),
               "factors of ", factors.numel(), " examples do not fit the offsets of ", rows.size(0), " rows");
-  const int64_t examples = factors.numel(), each = examples == 0 ? 0 : rows.size(0) / examples;
-  bool equal = examples > 0;
-  for (int64_t b = 0; b < examples; ++b) equal &= offsets[b + 1] - offsets[b] == each;
+  const int64_t examples = factors.numel();
   const at::Tensor scales = factors.to(rows.scalar_type());
-  if (equal && rows.is_contiguous()) {
+  if (EqualRows(offsets) > 0 && rows.is_contiguous()) {
     return (rows.view({examples, -1}) * scales.unsqueeze(1)).view(rows.sizes());
   }
   std::vector<int64_t> lengths;

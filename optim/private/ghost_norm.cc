@@ -111,17 +111,6 @@ int64_t CheckedExamples(absl::Span<const int64_t> offsets, const at::Tensor& row
   return static_cast<int64_t>(offsets.size()) - 1;
 }
 
-// How many rows each example has; -1 where they differ.
-int64_t EqualRows(absl::Span<const int64_t> offsets) {
-  const int64_t examples = static_cast<int64_t>(offsets.size()) - 1;
-  if (examples == 0) return -1;
-  const int64_t rows = offsets[1] - offsets[0];
-  for (int64_t b = 1; b < examples; ++b) {
-    if (offsets[b + 1] - offsets[b] != rows) return -1;
-  }
-  return rows;
-}
-
 // Rows of patches are copied 8 numbers at a time, the last of which may be 7 too many: there must be room.
 constexpr int64_t kCopied = 8;
 enum class RowKind { kOneCopy, kCopies, kDilated };
@@ -214,6 +203,16 @@ int64_t PatchElements(const at::Tensor& x, const at::Tensor& d, const Convolutio
 }
 
 }  // namespace
+
+int64_t EqualRows(absl::Span<const int64_t> offsets) {
+  const int64_t examples = static_cast<int64_t>(offsets.size()) - 1;
+  if (examples == 0) return -1;
+  const int64_t rows = offsets[1] - offsets[0];
+  for (int64_t b = 1; b < examples; ++b) {
+    if (offsets[b + 1] - offsets[b] != rows) return -1;
+  }
+  return rows;
+}
 
 GhostForm CheaperForm(int64_t rows, int64_t in, int64_t out) {
   return rows * (in + out) <= in * out ? GhostForm::kGram : GhostForm::kDirect;

@@ -40,6 +40,9 @@ GhostForm CheaperForm(int64_t rows, int64_t in, int64_t out);
 // |x[n]|^2 of rows [N, ...] of f32 or f64; f64 [N].
 at::Tensor RowSquaredNorms(const at::Tensor& x);
 
+// How many rows each example has; -1 where they differ or there is no example.
+int64_t EqualRows(absl::Span<const int64_t> offsets);
+
 // The sum of each example's rows [N, size]: [examples, size]. For one row an example: the rows themselves.
 at::Tensor ExampleSums(const at::Tensor& rows, absl::Span<const int64_t> offsets);
 
