@@ -120,11 +120,14 @@ class Evaluation {
       return;
     }
     const auto pairs = static_cast<int64_t>(answers.size());
-    const at::Tensor chosen = rewards.narrow(0, 0, pairs), rejected = rewards.narrow(0, pairs, pairs);
-    AddMean("reward_model/chosen", chosen, &sums_);
-    AddMean("reward_model/rejected", rejected, &sums_);
-    AddMean("reward_model/margins", chosen - rejected, &sums_);
-    AddMean("reward_model/accuracies", chosen > rejected, &sums_);
+    AddRewards("reward_model", rewards.narrow(0, 0, pairs), rewards.narrow(0, pairs, pairs));
+  }
+
+  void AddRewards(const std::string& kind, const at::Tensor& chosen, const at::Tensor& rejected) {
+    AddMean(kind + "/chosen", chosen, &sums_);
+    AddMean(kind + "/rejected", rejected, &sums_);
+    AddMean(kind + "/margins", chosen - rejected, &sums_);
+    AddMean(kind + "/accuracies", chosen > rejected, &sums_);
   }
 
   void AddBatch(const Pairs& pairs, const PairBatch& batch) {
@@ -146,13 +149,8 @@ class Evaluation {
     CompareWithReference(states, batch, &logps);
     AddCredit(pairs, batch, logps);
     if (!with_rejected_) return;
-    const at::Tensor chosen = recipe_.beta() * (logps.policy_chosen_logps - logps.reference_chosen_logps);
-    const at::Tensor rejected =
-        recipe_.beta() * (logps.policy_rejected_logps - logps.reference_rejected_logps);
-    AddMean("rewards/chosen", chosen, &sums_);
-    AddMean("rewards/rejected", rejected, &sums_);
-    AddMean("rewards/margins", chosen - rejected, &sums_);
-    AddMean("rewards/accuracies", chosen > rejected, &sums_);
+    AddRewards("rewards", recipe_.beta() * (logps.policy_chosen_logps - logps.reference_chosen_logps),
+               recipe_.beta() * (logps.policy_rejected_logps - logps.reference_rejected_logps));
   }
 
   void AddLabelledBatch(const Pairs& answers, const PairBatch& batch) {

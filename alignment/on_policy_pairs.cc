@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "alignment/pair_batch.h"
+#include "alignment/reward_task.h"
 #include "alignment/rollouts.h"
 #include "alignment/selection/answer_pair.h"
 #include "common/program/interrupt.h"
@@ -59,8 +60,7 @@ absl::StatusOr<std::vector<double>> AnswerRewards(absl::Span<WeightedReward> rew
   for (size_t k = 0; k < rewards.size(); ++k) {
     WeightedReward& reward = rewards[k];
     const double weight = direction.empty() ? reward.weight : reward.weight * direction[k];
-    const at::Tensor hidden = reward.model.body->Hidden(batch.tokens).index_select(0, batch.chosen_last);
-    const at::Tensor values = reward.model.Rewards(hidden).to(at::kDouble).contiguous();
+    const at::Tensor values = LastTokenRewards(reward.model, batch, {}).to(at::kDouble).contiguous();
     for (size_t i = 0; i < sums.size(); ++i) {
       sums[i] += weight * values.const_data_ptr<double>()[i];
       if (!std::isfinite(sums[i])) return absl::InvalidArgumentError("a reward model gave no finite reward");

@@ -1,9 +1,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "alignment/selection/decontamination.h"
+#include "alignment/selection/found_test_rows.h"
 #include "alignment/selection/selection_pass.h"
 #include "common/status/status_macros.h"
 
@@ -16,28 +15,23 @@ class DecontaminationPass : public SelectionPass {
       : index_(std::move(index)),
         columns_(config.column().begin(), config.column().end()),
         max_overlap_(config.max_overlap()),
-        is_found_(index_.size(), false) {}
+        found_(index_.size()) {}
 
   absl::Status Take(Row row, RowSink emit) override {
     PLUMB_ASSIGN_OR_RETURN(const std::string text, RowText(row, columns_));
     const ContaminationIndex::Overlap overlap = index_.LargestOverlap(text);
     if (overlap.share <= max_overlap_) return emit(std::move(row));
-    if (!is_found_[overlap.test]) ++found_;
-    is_found_[overlap.test] = true;
+    found_.Add(overlap.test);
     return absl::OkStatus();
   }
 
-  std::string Figures() const override {
-    return absl::StrFormat("%d of %d test rows (%.2g %%) are the nearest of a row left out", found_,
-                           index_.size(), 100.0 * found_ / index_.size());
-  }
+  std::string Figures() const override { return found_.Figures(); }
 
  private:
   ContaminationIndex index_;
   std::vector<std::string> columns_;
   double max_overlap_;
-  std::vector<bool> is_found_;
-  int64_t found_ = 0;
+  FoundTestRows found_;
 };
 
 }  // namespace

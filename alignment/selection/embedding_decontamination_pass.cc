@@ -2,12 +2,14 @@
 #include <ATen/ops/mm.h>
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "alignment/selection/found_test_rows.h"
 #include "alignment/selection/selection_pass.h"
 #include "alignment/selection/text_embedding.h"
 #include "common/program/interrupt.h"
@@ -38,7 +40,7 @@ class EmbeddingDecontaminationPass : public SelectionPass {
     }));
     if (!texts.empty()) embed();
     tests_ = at::cat(points).t().contiguous();
-    is_found_.resize(tests_.size(1), false);
+    found_.emplace(tests_.size(1));
     return absl::OkStatus();
   }
 
@@ -52,10 +54,8 @@ class EmbeddingDecontaminationPass : public SelectionPass {
   absl::Status Finish(RowSink emit) override { return waiting_.empty() ? absl::OkStatus() : Compare(emit); }
 
   std::string Figures() const override {
-    return absl::StrFormat(
-        "%d of %d test rows (%.2g %%) are the nearest of a row left out; the largest similarity "
-        "of a row that stays is %.3f",
-        found_, is_found_.size(), 100.0 * found_ / is_found_.size(), largest_kept_);
+    return absl::StrFormat("%s; the largest similarity of a row that stays is %.3f", found_->Figures(),
+                           largest_kept_);
   }
 
  private:
@@ -69,9 +69,7 @@ class EmbeddingDecontaminationPass : public SelectionPass {
         PLUMB_RETURN_IF_ERROR(emit(std::move(waiting_[i])));
         continue;
       }
-      const auto test = nearest[i].item<int64_t>();
-      if (!is_found_[test]) ++found_;
-      is_found_[test] = true;
+      found_->Add(nearest[i].item<int64_t>());
     }
     waiting_.clear();
     texts_.clear();
@@ -84,8 +82,7 @@ class EmbeddingDecontaminationPass : public SelectionPass {
   at::Tensor tests_;  // [H, N]
   std::vector<Row> waiting_;
   std::vector<std::string> texts_;  // of the rows that wait
-  std::vector<bool> is_found_;
-  int64_t found_ = 0;
+  std::optional<FoundTestRows> found_;
   float largest_kept_ = -1;
 };
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <optional>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,7 @@
 #include "alignment/selection/follow_up_likelihood.h"
 #include "alignment/selection/selection_pass.h"
 #include "common/data/chat_template.h"
+#include "common/data/read_examples.h"
 #include "common/nn/rollout_logps.h"
 #include "common/program/interrupt.h"
 #include "common/status/status_macros.h"
@@ -21,22 +23,13 @@ namespace {
 using Tokens = std::vector<int64_t>;
 using Messages = std::vector<ChatMessage>;
 
-// A text as `role`'s message, or a list of messages as they are.
+// A text is what `role` says; messages are as they are.
 absl::StatusOr<Messages> ReadMessages(const Row& row, absl::string_view column, const Record& value,
                                       const std::string& role) {
-  if (value.is_string()) return Messages{{role, value.get<std::string>(), "", ""}};
-  Messages messages;
-  bool known = value.is_array();
-  for (size_t i = 0; known && i < value.size(); ++i) {
-    const Record& message = value[i];
-    known = message.is_object() && message.contains("role") && message["role"].is_string() &&
-            message.contains("content") && message["content"].is_string();
-    if (known)
-      messages.push_back({message["role"].get<std::string>(), message["content"].get<std::string>(), "", ""});
-  }
-  if (known) return messages;
-  return RowError(row,
-                  absl::StrCat("column '", column, "': expected texts, or messages of a role and a content"));
+  absl::StatusOr<Content> content = ReadContent(value, column);
+  if (!content.ok()) return RowError(row, content.status().message());
+  if (auto* messages = std::get_if<Messages>(&*content)) return std::move(*messages);
+  return Messages{{role, std::get<std::string>(*std::move(content)), "", ""}};
 }
 
 class FollowUpPass : public SelectionPass {
@@ -47,11 +40,10 @@ class FollowUpPass : public SelectionPass {
   absl::Status Take(Row row, RowSink emit) override {
     const Record* prompt = FindColumn(row, "prompt");
     const std::string& name = config_.columns().answers();
-    const Record* answers = FindColumn(row, name);
     if (prompt == nullptr) return RowError(row, "expected a column 'prompt'");
-    if (answers == nullptr || !answers->is_array() || answers->empty()) {
-      return RowError(row, absl::StrCat("column '", name, "': expected a list of answers"));
-    }
+    PLUMB_ASSIGN_OR_RETURN(const Record* answers, ReadAnswers(row, name));
+    if (answers->empty())
+      return RowError(row, absl::StrCat("column '", name, "': expected an answer at least"));
     std::vector<double> scores;
     for (const Record& answer : *answers) {
       if (InterruptRequested()) return absl::CancelledError("stopped; nothing is written");

@@ -73,6 +73,12 @@ absl::StatusOr<std::string> RowText(const Row& row, absl::Span<const std::string
                                     is_default ? ", chosen" : ""));
 }
 
+absl::StatusOr<const Record*> ReadAnswers(const Row& row, absl::string_view column) {
+  const Record* answers = FindColumn(row, column);
+  if (answers != nullptr && answers->is_array()) return answers;
+  return RowError(row, absl::StrCat("column '", column, "': expected a list of answers"));
+}
+
 absl::StatusOr<std::vector<double>> ReadScores(const Row& row, const AnswerColumns& columns) {
   const Record* answers = FindColumn(row, columns.answers());
   const Record* scores = FindColumn(row, columns.scores());

@@ -37,6 +37,9 @@ absl::Status RowError(const Row& row, absl::string_view what);
 // that has none of these, chosen. An error when no column is there.
 absl::StatusOr<std::string> RowText(const Row& row, absl::Span<const std::string> columns);
 
+// A column that lists answers.
+absl::StatusOr<const Record*> ReadAnswers(const Row& row, absl::string_view column);
+
 // The scores of a row's answers: finite, and as many as there are answers.
 absl::StatusOr<std::vector<double>> ReadScores(const Row& row, const AnswerColumns& columns);
 

@@ -38,10 +38,7 @@ class SituatedFaithfulnessPass : public SelectionPass {
   }
 
   absl::Status Take(Row row, RowSink emit) override {
-    const Record* answers = FindColumn(row, columns_.answers());
-    if (answers == nullptr || !answers->is_array()) {
-      return RowError(row, absl::StrCat("column '", columns_.answers(), "': expected a list of answers"));
-    }
+    PLUMB_ASSIGN_OR_RETURN(const Record* answers, ReadAnswers(row, columns_.answers()));
     PLUMB_ASSIGN_OR_RETURN(const bool internal, ReadTruth(row, "internal_is_right"));
     PLUMB_ASSIGN_OR_RETURN(const bool context, ReadTruth(row, "context_is_right"));
     PLUMB_ASSIGN_OR_RETURN(const auto reasonings, ReadReasonings(row, answers->size()));

@@ -178,22 +178,8 @@ absl::StatusOr<ChatMessage> ReadMessage(const Record& value) {
   return message;
 }
 
-// Text, a list of messages, or one message.
 absl::StatusOr<Content> ReadContent(const Columns& columns, absl::string_view name) {
-  const Record& value = *columns.Find(name);
-  if (value.is_string()) return value.get<std::string>();
-  if (!value.is_array() && !value.is_object()) return WrongType(name, "text or a list of messages", value);
-  Messages messages;
-  const size_t count = value.is_array() ? value.size() : 1;
-  for (size_t i = 0; i < count; ++i) {
-    auto message = ReadMessage(value.is_array() ? value[i] : value);
-    if (!message.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("column '", name, "', message ", i, ": ", message.status().message()));
-    }
-    messages.push_back(*std::move(message));
-  }
-  return messages;
+  return plumb::ReadContent(*columns.Find(name), name);
 }
 
 absl::StatusOr<Messages> ReadMessages(const Columns& columns, absl::string_view name) {
@@ -561,6 +547,22 @@ absl::Status VisitStrings(const Record& value, absl::FunctionRef<absl::Status(ab
 }
 
 }  // namespace
+
+absl::StatusOr<Content> ReadContent(const Record& value, absl::string_view name) {
+  if (value.is_string()) return value.get<std::string>();
+  if (!value.is_array() && !value.is_object()) return WrongType(name, "text or a list of messages", value);
+  Messages messages;
+  const size_t count = value.is_array() ? value.size() : 1;
+  for (size_t i = 0; i < count; ++i) {
+    auto message = ReadMessage(value.is_array() ? value[i] : value);
+    if (!message.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("column '", name, "', message ", i, ": ", message.status().message()));
+    }
+    messages.push_back(*std::move(message));
+  }
+  return messages;
+}
 
 absl::StatusOr<std::vector<PreferenceExample>> ReadPreferences(const RecordSource& source) {
   return ReadAll<PreferenceExample>(source, ReadPreference);

@@ -11,6 +11,7 @@
 #include "absl/types/span.h"
 #include "common/data/data.pb.h"
 #include "common/data/examples.h"
+#include "common/data/record.h"
 
 namespace plumb {
 
@@ -22,6 +23,10 @@ absl::StatusOr<std::vector<TextExample>> ReadTexts(const RecordSource& source);
 absl::StatusOr<std::vector<UnpairedExample>> ReadUnpaired(const RecordSource& source);
 absl::StatusOr<std::vector<StepwiseExample>> ReadStepwise(const RecordSource& source);
 absl::StatusOr<std::vector<PromptExample>> ReadPrompts(const RecordSource& source);
+
+// A prompt or an answer as a record holds it in `column`, or in a list there: text, a message or a list of
+// them, in any of the forms of docs/data.md. Errors name the column.
+absl::StatusOr<Content> ReadContent(const Record& value, absl::string_view column);
 
 // Every text in the files, whatever its column, as a tokenizer learns from it; files that are not records
 // (.txt) are one text.

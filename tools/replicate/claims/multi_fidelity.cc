@@ -59,24 +59,26 @@ void Set(Fidelity* fidelity) {
   fidelity->set_cost_weight(kCostWeight);
 }
 
-absl::StatusOr<Comparison> RunKnowledgeGradient(uint64_t seed) {
-  BayesianOptions several = Options(), one = Options();
-  Set(several.mutable_multi_fidelity_knowledge_gradient());
-  one.mutable_knowledge_gradient();
+absl::StatusOr<Comparison> Compare(const BayesianOptions& several, const BayesianOptions& one,
+                                   uint64_t seed) {
   Comparison comparison;
   PLUMB_ASSIGN_OR_RETURN(comparison.method, LogRegret(several, true, seed));
   PLUMB_ASSIGN_OR_RETURN(comparison.baseline, LogRegret(one, false, seed));
   return comparison;
 }
 
+absl::StatusOr<Comparison> RunKnowledgeGradient(uint64_t seed) {
+  BayesianOptions several = Options(), one = Options();
+  Set(several.mutable_multi_fidelity_knowledge_gradient());
+  one.mutable_knowledge_gradient();
+  return Compare(several, one, seed);
+}
+
 absl::StatusOr<Comparison> RunAugmentedImprovement(uint64_t seed) {
   BayesianOptions several = Options(), one = Options();
   Set(several.mutable_augmented_improvement());
   one.mutable_log_expected_improvement();
-  Comparison comparison;
-  PLUMB_ASSIGN_OR_RETURN(comparison.method, LogRegret(several, true, seed));
-  PLUMB_ASSIGN_OR_RETURN(comparison.baseline, LogRegret(one, false, seed));
-  return comparison;
+  return Compare(several, one, seed);
 }
 
 const char* const kPaper =
