@@ -92,7 +92,7 @@ class Evaluation {
       PLUMB_RETURN_IF_ERROR(WriteFileAtomically(recipe_.credit_file(), credit_rows_));
     }
     std::map<std::string, double> figures = sums_.Means();
-    for (const std::string& kind : {"rewards", "reward_model"}) {
+    for (const std::string kind : {"rewards", "reward_model"}) {
       if (with_label_ && figures.count(kind + "/chosen") > 0 && figures.count(kind + "/rejected") > 0) {
         figures[kind + "/margins"] = figures[kind + "/chosen"] - figures[kind + "/rejected"];
       }
