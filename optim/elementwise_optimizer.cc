@@ -18,17 +18,6 @@
 namespace plumb {
 namespace {
 
-// A gradient block in the dtype of the states: as it is, or converted into `converted`.
-template <typename Parameter, typename Scalar>
-const Scalar* ToStates(const Parameter* values, int64_t size, Scalar* converted) {
-  if constexpr (std::is_same_v<Parameter, Scalar>) {
-    return values;
-  } else {
-    for (int64_t i = 0; i < size; ++i) converted[i] = static_cast<Scalar>(values[i]);
-    return converted;
-  }
-}
-
 std::string Describe(const at::Tensor& tensor) {
   return absl::StrCat("[", absl::StrJoin(tensor.sizes(), ", "), "] ", c10::toString(tensor.scalar_type()));
 }
@@ -69,17 +58,15 @@ void ElementwiseOptimizer::StepSlot(const Slot& slot, const at::Tensor& gradient
                                     const Update& update) const {
   Parameter* parameter = slot.parameter.tensor.mutable_data_ptr<Parameter>();
   Scalar* weights = slot.weights.mutable_data_ptr<Scalar>();
-  const Parameter* gradients = gradient.const_data_ptr<Parameter>();
+  const Scalar* gradients = gradient.const_data_ptr<Scalar>();
   std::vector<Scalar*> buffers;
   for (const at::Tensor& buffer : slot.buffers) buffers.push_back(buffer.mutable_data_ptr<Scalar>());
 
   ForEachBlock(slot.weights.numel(), [&](int64_t, int64_t begin, int64_t end) {
     const int64_t size = end - begin;
-    Scalar converted[kBlockSize];
     std::vector<Scalar*> block_buffers(buffers);
     for (Scalar*& buffer : block_buffers) buffer += begin;
-    UpdateBlock(update, size, weights + begin, ToStates(gradients + begin, size, converted),
-                block_buffers.data());
+    UpdateBlock(update, size, weights + begin, gradients + begin, block_buffers.data());
     if constexpr (!std::is_same_v<Parameter, Scalar>) {
       for (int64_t i = begin; i < end; ++i) parameter[i] = static_cast<Parameter>(weights[i]);
     }
@@ -92,7 +79,7 @@ void ElementwiseOptimizer::Step(double learning_rate) {
     const Slot& slot = slots_[i];
     const at::Tensor& tensor = slot.parameter.tensor;
     if (!tensor.grad().defined()) continue;
-    const at::Tensor gradient = tensor.grad().contiguous();
+    const at::Tensor gradient = tensor.grad().to(slot.weights.scalar_type()).contiguous();
     const Update update = {learning_rate, slot.weight_decay, ++steps[i]};
     AT_DISPATCH_FLOATING_TYPES_AND2(at::kBFloat16, at::kHalf, tensor.scalar_type(), "Step", [&] {
       using State = std::conditional_t<std::is_same_v<scalar_t, double>, double, float>;

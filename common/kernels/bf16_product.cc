@@ -2,11 +2,14 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/constant_pad_nd.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/empty.h>
 #include <c10/util/BFloat16.h>
 #include <immintrin.h>
 
 #include <algorithm>
+#include <vector>
+
+#include "common/kernels/vectorized.h"
 
 namespace plumb {
 namespace {
@@ -19,18 +22,25 @@ constexpr int64_t kRowsOfATask = 8 * kRows;
 #if defined(__x86_64__) && !defined(__clang__)
 #define PLUMB_BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512bf16")))
 
+// The left-hand factor [rows, pairs of numbers], by its elements' distances.
+struct Left {
+  const int32_t* data;
+  int64_t row, pair;
+};
+
 // c [rows, columns] = or += a [rows, 2 pairs] b [pairs, kPanel pairs of numbers], for at most kPanel columns.
 template <int64_t rows>
-PLUMB_BF16 void Tile(const int32_t* a, int64_t a_row, const int32_t* b, int64_t pairs, bool add, float* c,
-                     int64_t c_row, int64_t columns) {
+PLUMB_BF16 void Tile(const Left& a, const int32_t* b, int64_t pairs, bool add, float* c, int64_t c_row,
+                     int64_t columns) {
+  const int32_t* factors = a.data;
   __m512 low[rows], high[rows];
 #pragma GCC unroll 12
   for (int64_t i = 0; i < rows; ++i) low[i] = high[i] = _mm512_setzero_ps();
-  for (int64_t p = 0; p < pairs; ++p, b += kPanel) {
+  for (int64_t p = 0; p < pairs; ++p, factors += a.pair, b += kPanel) {
     const auto b_low = (__m512bh)_mm512_loadu_si512(b), b_high = (__m512bh)_mm512_loadu_si512(b + kLanes);
 #pragma GCC unroll 12
     for (int64_t i = 0; i < rows; ++i) {
-      const auto factor = (__m512bh)_mm512_set1_epi32(a[i * a_row + p]);
+      const auto factor = (__m512bh)_mm512_set1_epi32(factors[i * a.row]);
       low[i] = _mm512_dpbf16_ps(low[i], factor, b_low);
       high[i] = _mm512_dpbf16_ps(high[i], factor, b_high);
     }
@@ -54,21 +64,32 @@ PLUMB_BF16 void Tile(const int32_t* a, int64_t a_row, const int32_t* b, int64_t 
 bool Supported() { return __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw"); }
 #else
 template <int64_t rows>
-void Tile(const int32_t*, int64_t, const int32_t*, int64_t, bool, float*, int64_t, int64_t) {}
+void Tile(const Left&, const int32_t*, int64_t, bool, float*, int64_t, int64_t) {}
 
 bool Supported() { return false; }
 #endif
 
 // Rows `row` to `end` of one panel's columns.
-void PanelRows(const int32_t* a, int64_t a_row, const int32_t* b, int64_t pairs, bool add, float* c,
-               int64_t c_row, int64_t columns, int64_t row, int64_t end) {
+void PanelRows(const Left& a, const int32_t* b, int64_t pairs, bool add, float* c, int64_t c_row,
+               int64_t columns, int64_t row, int64_t end) {
   const auto tile = [&](auto* body, int64_t rows) {
     for (; row + rows <= end; row += rows)
-      body(a + row * a_row, a_row, b, pairs, add, c + row * c_row, c_row, columns);
+      body({a.data + row * a.row, a.row, a.pair}, b, pairs, add, c + row * c_row, c_row, columns);
   };
   tile(Tile<kRows>, kRows);
+  tile(Tile<8>, 8);
   tile(Tile<4>, 4);
   tile(Tile<1>, 1);
+}
+
+// Two rows of `count` columns, next to each other; `right`: from column to column.
+PLUMB_VECTORIZED void Interleave(const uint16_t* first, const uint16_t* second, int64_t right, int64_t count,
+                                 uint32_t* to) {
+  if (right == 1) {
+    for (int64_t i = 0; i < count; ++i) to[i] = first[i] | uint32_t{second[i]} << 16;
+  } else {
+    for (int64_t i = 0; i < count; ++i) to[i] = first[i * right] | uint32_t{second[i * right]} << 16;
+  }
 }
 
 }  // namespace
@@ -85,19 +106,18 @@ Bf16Factor::Bf16Factor(const at::Tensor& matrix) {
   columns_ = matrix.size(1);
   const int64_t panels = (columns_ + kPanel - 1) / kPanel, pairs = (depth_ + 1) / 2;
   const int64_t down = matrix.stride(0), right = matrix.stride(1);
-  data_ = at::zeros({panels, pairs, kPanel}, at::kInt);
+  data_ = at::empty({panels, pairs, kPanel}, at::kInt);
   const auto* from = reinterpret_cast<const uint16_t*>(matrix.const_data_ptr<at::BFloat16>());
   auto* data = reinterpret_cast<uint32_t*>(data_.mutable_data_ptr<int32_t>());
+  const std::vector<uint16_t> zeros(depth_ % 2 != 0 ? kPanel * std::max<int64_t>(1, right) : 0);
   at::parallel_for(0, panels, 1, [&](int64_t begin, int64_t end) {
     for (int64_t panel = begin; panel < end; ++panel) {
       const int64_t column = panel * kPanel, count = std::min(kPanel, columns_ - column);
       for (int64_t p = 0; p < pairs; ++p) {
         const uint16_t* first = from + 2 * p * down + column * right;
         uint32_t* to = data + (panel * pairs + p) * kPanel;
-        const bool whole = 2 * p + 1 < depth_;
-        for (int64_t i = 0; i < count; ++i) {
-          to[i] = first[i * right] | (whole ? uint32_t{first[i * right + down]} << 16 : 0);
-        }
+        Interleave(first, 2 * p + 1 < depth_ ? first + down : zeros.data(), right, count, to);
+        std::fill(to + count, to + kPanel, 0);
       }
     }
   });
@@ -123,8 +143,29 @@ void Bf16Product(const at::Tensor& a, const Bf16Factor& b, bool add, const at::T
     for (int64_t task = begin; task < end; ++task) {
       const int64_t panel = task / tasks_of_a_panel, row = task % tasks_of_a_panel * kRowsOfATask;
       const int64_t column = panel * kPanel;
-      PanelRows(from, a_row, panels + panel * pairs * kPanel, pairs, add, to + column, c_row,
+      PanelRows({from, a_row, 1}, panels + panel * pairs * kPanel, pairs, add, to + column, c_row,
                 std::min(kPanel, b.columns() - column), row, std::min(rows, row + kRowsOfATask));
+    }
+  });
+}
+
+void AddBf16TransposedProduct(const Bf16Factor& a, const Bf16Factor& b, const at::Tensor& c) {
+  TORCH_CHECK(a.depth() == b.depth() && c.dim() == 2 && c.scalar_type() == at::kFloat &&
+                  c.size(0) == a.columns() && c.size(1) == b.columns(),
+              "AddBf16TransposedProduct: (", a.depth(), " x ", a.columns(), ")^T times ", b.depth(), " x ",
+              b.columns(), " into ", c.sizes(), "; expected (K x M)^T times K x N into f32 [M, N]");
+  TORCH_CHECK(c.numel() == 0 || c.stride(1) == 1,
+              "AddBf16TransposedProduct: rows of the result must be contiguous");
+  if (c.numel() == 0) return;
+  const int32_t *left = a.data().const_data_ptr<int32_t>(), *right = b.data().const_data_ptr<int32_t>();
+  float* to = c.mutable_data_ptr<float>();
+  const int64_t across = b.data().size(0), pairs = b.data().size(1), c_row = c.stride(0);
+  at::parallel_for(0, a.data().size(0) * across, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t task = begin; task < end; ++task) {
+      const int64_t row = task / across * kPanel, column = task % across * kPanel;
+      PanelRows({left + row * pairs, 1, kPanel}, right + column * pairs, pairs, /*add=*/true,
+                to + row * c_row + column, c_row, std::min(kPanel, b.columns() - column), 0,
+                std::min(kPanel, a.columns() - row));
     }
   });
 }

@@ -13,7 +13,7 @@ namespace plumb {
 // Whether this processor has the instruction. Nothing else here may be called where it has not.
 bool HasBf16Products();
 
-// The right-hand factor [depth, columns], laid out for the instruction.
+// A factor [depth, columns], laid out for the instruction.
 class Bf16Factor {
  public:
   explicit Bf16Factor(const at::Tensor& matrix);  // [depth, columns] bf16, of any strides
@@ -35,6 +35,9 @@ class Bf16Factor {
 // and may be parts of longer ones. Throws c10::Error when shapes or types do not fit. All threads; the result
 // does not depend on their number.
 void Bf16Product(const at::Tensor& a, const Bf16Factor& b, bool add, const at::Tensor& c);
+
+// c [M, N] f32 += a^T b of a [K, M] and b [K, N]; the rest as above.
+void AddBf16TransposedProduct(const Bf16Factor& a, const Bf16Factor& b, const at::Tensor& c);
 
 }  // namespace plumb
 

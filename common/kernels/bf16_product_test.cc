@@ -38,6 +38,23 @@ TEST_F(Bf16ProductTest, IsTheProductOfAllShapes) {
   }
 }
 
+TEST_F(Bf16ProductTest, AddsTheTransposedProductOfAllShapes) {
+  for (const int64_t rows : {1, 3, 12, 29, 130}) {
+    for (const int64_t depth : {1, 2, 7, 64, 515}) {
+      for (const int64_t columns : {1, 16, 17, 32, 75}) {
+        const at::Tensor a = Bf16({depth, rows}, 0.3), b = Bf16({depth, columns}, 0.7);
+        const at::Tensor c = at::ones({rows, columns + 3});
+        AddBf16TransposedProduct(Bf16Factor(a), Bf16Factor(b), c.narrow(1, 2, columns));
+        EXPECT_LE(Difference(c.narrow(1, 2, columns), 1 + at::mm(a.t().to(at::kDouble), b.to(at::kDouble))),
+                  1e-6 * depth)
+            << rows << " " << depth << " " << columns;
+        EXPECT_EQ(c.select(1, 1).min().item<float>(), 1);
+        EXPECT_EQ(c.select(1, columns + 2).max().item<float>(), 1);
+      }
+    }
+  }
+}
+
 TEST_F(Bf16ProductTest, TakesPartsOfMatrices) {
   const at::Tensor a = Bf16({20, 31}, 0.1), b = Bf16({40, 50}, 0.2);
   const at::Tensor c = at::ones({20, 60});

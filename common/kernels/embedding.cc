@@ -3,7 +3,7 @@
 #include <ATen/Dispatch.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ops/zeros.h>
 
 #include <vector>
 
@@ -17,19 +17,21 @@ namespace {
 std::vector<at::Tensor> EmbeddingBackward(const BackwardPass& pass) {
   const at::Tensor &weight = pass.saved[0], &ids = pass.saved[1];
   const at::Tensor in_place = GradientInPlace(weight);
+  const at::ScalarType wide = weight.element_size() < 4 ? at::kFloat : weight.scalar_type();
   const at::Tensor d_weight =
-      in_place.defined() ? in_place : at::zeros_like(weight, {}, at::MemoryFormat::Contiguous);
+      in_place.defined() ? in_place : at::zeros(weight.sizes(), weight.options().dtype(wide));
+  const at::Tensor gradient = pass.gradient.to(wide);
   const int64_t width = weight.size(1);
   const int64_t* id = ids.const_data_ptr<int64_t>();
-  AT_DISPATCH_FLOATING_TYPES(weight.scalar_type(), "EmbeddingBackward", [&] {
-    const scalar_t* gradient = pass.gradient.const_data_ptr<scalar_t>();
+  AT_DISPATCH_FLOATING_TYPES(wide, "EmbeddingBackward", [&] {
+    const scalar_t* from = gradient.const_data_ptr<scalar_t>();
     scalar_t* sums = d_weight.mutable_data_ptr<scalar_t>();
     for (int64_t i = 0; i < ids.numel(); ++i) {
       scalar_t* row = sums + id[i] * width;
-      for (int64_t j = 0; j < width; ++j) row[j] += gradient[i * width + j];
+      for (int64_t j = 0; j < width; ++j) row[j] += from[i * width + j];
     }
   });
-  return {in_place.defined() ? at::Tensor() : d_weight};
+  return {in_place.defined() ? at::Tensor() : d_weight.to(weight.scalar_type())};
 }
 
 }  // namespace
@@ -38,9 +40,7 @@ at::Tensor Embedding(const at::Tensor& weight, const at::Tensor& ids) {
   TORCH_CHECK(weight.dim() == 2 && ids.dim() == 1 && ids.scalar_type() == at::kLong, "Embedding: weight ",
               weight.sizes(), " and ids ", ids.scalar_type(), " ", ids.sizes(),
               "; expected [V, H] and int64 [N]");
-  const bool has_own_backward = FusedKernels() && NeedsGradient({weight}) &&
-                                (weight.scalar_type() == at::kFloat || weight.scalar_type() == at::kDouble);
-  if (!has_own_backward) return at::embedding(weight, ids);
+  if (!FusedKernels() || !NeedsGradient({weight})) return at::embedding(weight, ids);
   const at::Tensor rows = ids.contiguous();
   const at::Tensor output = at::embedding(weight.detach(), rows);
   RecordBackward("EmbeddingBackward", {weight}, {weight, rows}, output, EmbeddingBackward);

@@ -4,6 +4,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
 #include "common/kernels/fused.h"
@@ -33,7 +34,8 @@ TEST(Embedding, GradientIsLibTorchs) {
       const at::Tensor own = Gradient(dtype, micro_batches, cotangent);
       const ScopedUnfusedKernels unfused;
       const at::Tensor wanted = Gradient(dtype, micro_batches, cotangent);
-      EXPECT_LE((own - wanted).abs().max().item<double>(), dtype == at::kDouble ? 1e-14 : 2e-6) << dtype;
+      const double tolerance = dtype == at::kDouble ? 1e-14 : dtype == at::kFloat ? 2e-6 : 0.1;
+      EXPECT_LE((own - wanted).abs().max().item<double>(), tolerance) << dtype;
     }
   }
 }
@@ -46,6 +48,16 @@ TEST(Embedding, LaterMicroBatchesAddWhereTheGradientStands) {
   Embedding(weight, Ids()).backward(cotangent);
   EXPECT_EQ(weight.grad().data_ptr(), data);
   EXPECT_TRUE(weight.grad().allclose(2 * once));
+}
+
+TEST(Embedding, GradientsOf16BitsAreSummedIn32) {
+  const at::Tensor cotangent = at::randn({6, 8}).to(at::kBFloat16);
+  const at::Tensor exact = Gradient(at::kDouble, 3, cotangent);
+  at::Tensor weight = at::randn({5, 8}).to(at::kBFloat16).requires_grad_(true);
+  weight.mutable_grad() = at::zeros({5, 8}, at::kFloat);
+  for (int i = 0; i < 3; ++i) Embedding(weight, Ids()).backward(cotangent);
+  EXPECT_EQ(weight.grad().scalar_type(), at::kFloat);
+  EXPECT_LE((weight.grad() - exact).abs().max().item<double>(), 1e-5);
 }
 
 TEST(Embedding, HooksSeeTheGradient) {

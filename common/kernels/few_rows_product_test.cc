@@ -17,7 +17,8 @@ TEST(FewRowsProductTest, IsTheProduct) {
         const at::Tensor x = Numbers({rows, depth}, 0), weight = Numbers({columns, depth}, 1);
         const at::Tensor product = FewRowsProduct(x.to(at::kFloat), weight.to(at::kFloat));
         ASSERT_EQ(product.sizes(), at::IntArrayRef({rows, columns}));
-        if (rows > 0) EXPECT_LE(Difference(product, at::linear(x, weight)), 1e-5);
+        if (rows == 0) continue;
+        EXPECT_LE(Difference(product, at::linear(x, weight)), 1e-5);
       }
     }
   }

@@ -15,11 +15,9 @@ at::Tensor GradientInPlace(const at::Tensor& weight) {
   const auto* chosen_inputs = torch::autograd::get_current_graph_task_exec_info();
   if (chosen_inputs != nullptr && !chosen_inputs->empty()) return {};
   const at::Tensor& gradient = weight.grad();
-  if (!gradient.defined() || gradient.requires_grad() || !gradient.is_contiguous() ||
-      gradient.scalar_type() != weight.scalar_type()) {
-    return {};
-  }
-  return gradient;
+  if (!gradient.defined() || gradient.requires_grad() || !gradient.is_contiguous()) return {};
+  const at::ScalarType dtype = weight.element_size() < 4 ? at::kFloat : weight.scalar_type();
+  return gradient.scalar_type() == dtype ? gradient : at::Tensor();
 }
 
 }  // namespace plumb

@@ -7,8 +7,9 @@ namespace plumb {
 
 // For a kernel's backward pass whose gradient is as large as a vocabulary's weights: what it may add to where
 // it stands, and then give no gradient back, rather than make another tensor of that size for autograd to
-// add. That is the gradient which `weight`, a leaf, has from an earlier micro-batch. Undefined where there is
-// none, where hooks or a choice of inputs want to see the gradient itself, and with unfused kernels.
+// add. That is the gradient which `weight`, a leaf, has already: from an earlier micro-batch, or zeros. It is
+// of the weight's dtype, f32 where that has 16 bits. Undefined where there is none, where hooks or a choice
+// of inputs want to see the gradient itself, and with unfused kernels.
 at::Tensor GradientInPlace(const at::Tensor& weight);
 
 }  // namespace plumb

@@ -207,7 +207,7 @@ class TileGradients {
     }
     if (d_weight.defined()) {
       if (tile.column == 0) hidden_.emplace_back(hidden);
-      Bf16Product(rounded.t().contiguous(), hidden_[tile.index_of_rows], /*add=*/true, d_weight);
+      AddBf16TransposedProduct(Bf16Factor(rounded), hidden_[tile.index_of_rows], d_weight);
     }
   }
 

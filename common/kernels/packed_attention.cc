@@ -14,12 +14,12 @@
 #include <cmath>
 #include <limits>
 #include <optional>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "common/kernels/fused.h"
 #include "common/kernels/record_backward.h"
+#include "common/kernels/rounding.h"
 #include "common/kernels/tile_product.h"
 #include "common/kernels/vectorized.h"
 
@@ -176,6 +176,19 @@ PLUMB_VECTORIZED void ScoreGradients(int64_t rows, int64_t columns, const W* wei
   }
 }
 
+// to = scale x of `size` numbers, and back.
+template <typename T>
+PLUMB_VECTORIZED void WidenRow(const T* x, Wide<T> scale, int64_t size, Wide<T>* to) {
+#pragma omp simd
+  for (int64_t d = 0; d < size; ++d) to[d] = Widen(x[d]) * scale;
+}
+
+template <typename T>
+PLUMB_VECTORIZED void StoreRow(const Wide<T>* x, Wide<T> scale, int64_t size, T* to) {
+#pragma omp simd
+  for (int64_t d = 0; d < size; ++d) Store(x[d] * scale, to + d);
+}
+
 template <typename W>
 PLUMB_VECTORIZED void Product(Strided<W> a, const W* b, int64_t b_row, W* c, int64_t c_row, int64_t rows,
                               int64_t columns, int64_t depth) {
@@ -187,7 +200,7 @@ PLUMB_VECTORIZED void Product(Strided<W> a, const W* b, int64_t b_row, W* c, int
 template <typename T>
 class Worker {
  public:
-  using W = std::conditional_t<std::is_same_v<T, double>, double, float>;
+  using W = Wide<T>;
 
   Worker(int64_t head_dim, const AttentionOptions& options)
       : dim_(head_dim),
@@ -220,9 +233,7 @@ class Worker {
                    PaddedRows(rows), width_, block.size);
       });
       for (int64_t i = 0; i < rows; ++i) {
-        const W inverse = 1 / sum[i];
-        T* to = output[first_row + i];
-        for (int64_t d = 0; d < dim_; ++d) to[d] = static_cast<T>(outputs[i * width_ + d] * inverse);
+        StoreRow<T>(outputs + i * width_, 1 / sum[i], dim_, output[first_row + i]);
         if (log_sum_exps != nullptr) {
           log_sum_exps[(first_row + i) * log_sum_exp_stride] = max[i] + std::log(sum[i]);
         }
@@ -237,14 +248,12 @@ class Worker {
       W* d_query = outputs_buffer_.Zeros(kQueries * width_);
       W delta[kQueries], log_sum_exp[kQueries];
       for (int64_t i = 0; i < rows; ++i) {
-        const T* from = gradient[first_row + i];
+        const W* d_output = d_outputs + i * width_;
         const T* result = output[first_row + i];
+        WidenRow<T>(gradient[first_row + i], 1, dim_, d_outputs + i * width_);
         log_sum_exp[i] = log_sum_exps[(first_row + i) * log_sum_exp_stride];
         delta[i] = 0;
-        for (int64_t d = 0; d < dim_; ++d) {
-          d_outputs[i * width_ + d] = static_cast<W>(from[d]);
-          delta[i] += static_cast<W>(from[d]) * static_cast<W>(result[d]);
-        }
+        for (int64_t d = 0; d < dim_; ++d) delta[i] += d_output[d] * Widen(result[d]);
       }
       const int64_t padded_rows = PaddedRows(rows);
       ForEachBlock(position, rows, [&](const Block& block) {
@@ -263,8 +272,7 @@ class Worker {
                    padded_keys, width_, rows);
       });
       for (int64_t i = 0; i < rows; ++i) {
-        T* to = d_queries[first_row + i];
-        for (int64_t d = 0; d < dim_; ++d) to[d] = static_cast<T>(d_query[i * width_ + d] * scale_);
+        StoreRow<T>(d_query + i * width_, scale_, dim_, d_queries[first_row + i]);
       }
     });
   }
@@ -292,7 +300,7 @@ class Worker {
     W* next = to;
     for (const Rows& rows : path.rows) {
       for (int64_t row = rows.begin; row < rows.end; ++row, next += width_) {
-        for (int64_t d = 0; d < dim_; ++d) next[d] = static_cast<W>(x[row][d]);
+        WidenRow<T>(x[row], 1, dim_, next);
       }
     }
     return to;
@@ -305,7 +313,7 @@ class Worker {
     for (const Rows& rows : path.rows) {
       for (int64_t row = rows.begin; row < rows.end; ++row, ++position) {
         W* column = to + position / kKeys * kKeys * dim_ + position % kKeys;
-        for (int64_t d = 0; d < dim_; ++d) column[d * kKeys] = static_cast<W>(x[row][d]);
+        for (int64_t d = 0; d < dim_; ++d) column[d * kKeys] = Widen(x[row][d]);
       }
     }
     return to;
@@ -319,8 +327,7 @@ class Worker {
       const int64_t rows = std::min(kQueries, path_->length - begin);
       query_tile_ = query_buffer_.Zeros(kQueries * width_);
       for (int64_t i = 0; i < rows; ++i) {
-        const T* from = queries[own.begin + begin + i];
-        for (int64_t d = 0; d < dim_; ++d) query_tile_[i * width_ + d] = static_cast<W>(from[d]) * scale_;
+        WidenRow<T>(queries[own.begin + begin + i], scale_, dim_, query_tile_ + i * width_);
       }
       body(own.begin + begin, rows, path_->total - path_->length + begin);
     }

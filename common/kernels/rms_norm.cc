@@ -9,19 +9,15 @@
 #include <ATen/ops/zeros.h>
 
 #include <cmath>
-#include <type_traits>
 
 #include "common/kernels/blocks.h"
 #include "common/kernels/fused.h"
 #include "common/kernels/record_backward.h"
+#include "common/kernels/rounding.h"
 #include "common/kernels/vectorized.h"
 
 namespace plumb {
 namespace {
-
-// Sums are in this type.
-template <typename T>
-using Wide = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
 at::ScalarType WideType(at::ScalarType type) { return type == at::kDouble ? at::kDouble : at::kFloat; }
 
@@ -30,13 +26,10 @@ template <typename T>
 PLUMB_VECTORIZED Wide<T> NormRow(const T* x, const T* weight, Wide<T> eps, int64_t size, T* y) {
   Wide<T> sum = 0;
 #pragma omp simd reduction(+ : sum)
-  for (int64_t i = 0; i < size; ++i) sum += static_cast<Wide<T>>(x[i]) * static_cast<Wide<T>>(x[i]);
+  for (int64_t i = 0; i < size; ++i) sum += Widen(x[i]) * Widen(x[i]);
   const Wide<T> scale = 1 / std::sqrt(sum / size + eps);
 #pragma omp simd
-  for (int64_t i = 0; i < size; ++i) {
-    const T normal = static_cast<T>(static_cast<Wide<T>>(x[i]) * scale);
-    y[i] = static_cast<T>(static_cast<Wide<T>>(normal) * static_cast<Wide<T>>(weight[i]));
-  }
+  for (int64_t i = 0; i < size; ++i) Store(RoundTo<T>(Widen(x[i]) * scale) * Widen(weight[i]), y + i);
   return scale;
 }
 
@@ -47,16 +40,15 @@ PLUMB_VECTORIZED void NormRowBackward(const T* x, const T* weight, const T* grad
   Wide<T> sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (int64_t i = 0; i < size; ++i) {
-    const Wide<T> normal = static_cast<Wide<T>>(x[i]) * scale, g = static_cast<Wide<T>>(gradient[i]);
+    const Wide<T> normal = Widen(x[i]) * scale, g = Widen(gradient[i]);
     d_weight[i] += g * normal;
-    sum += g * static_cast<Wide<T>>(weight[i]) * normal;
+    sum += g * Widen(weight[i]) * normal;
   }
   const Wide<T> mean = sum / size;
 #pragma omp simd
   for (int64_t i = 0; i < size; ++i) {
-    const Wide<T> normal = static_cast<Wide<T>>(x[i]) * scale;
-    const Wide<T> g = static_cast<Wide<T>>(gradient[i]) * static_cast<Wide<T>>(weight[i]);
-    d_x[i] = static_cast<T>(scale * (g - normal * mean));
+    const Wide<T> normal = Widen(x[i]) * scale, g = Widen(gradient[i]) * Widen(weight[i]);
+    Store(scale * (g - normal * mean), d_x + i);
   }
 }
 

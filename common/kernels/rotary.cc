@@ -5,25 +5,24 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 
-#include <type_traits>
-
 #include "common/kernels/blocks.h"
 #include "common/kernels/fused.h"
 #include "common/kernels/record_backward.h"
+#include "common/kernels/rounding.h"
 #include "common/kernels/vectorized.h"
 
 namespace plumb {
 namespace {
 
 // A head's halves by `direction` 1 forwards, -1 back.
-template <typename T, typename Angle>
-PLUMB_VECTORIZED void RotateHead(const T* x, const Angle* cos, const Angle* sin, Angle direction,
+template <typename T>
+PLUMB_VECTORIZED void RotateHead(const T* x, const Wide<T>* cos, const Wide<T>* sin, Wide<T> direction,
                                  int64_t half, T* y) {
 #pragma omp simd
   for (int64_t i = 0; i < half; ++i) {
-    const Angle x1 = x[i], x2 = x[half + i], s = direction * sin[i];
-    y[i] = static_cast<T>(x1 * cos[i] - x2 * s);
-    y[half + i] = static_cast<T>(x2 * cos[i] + x1 * s);
+    const Wide<T> x1 = Widen(x[i]), x2 = Widen(x[half + i]), s = direction * sin[i];
+    Store(x1 * cos[i] - x2 * s, y + i);
+    Store(x2 * cos[i] + x1 * s, y + half + i);
   }
 }
 
@@ -31,7 +30,7 @@ at::Tensor Rotate(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& 
   const int64_t tokens = x.size(0), heads = x.size(1), size = x.size(2), half = size / 2;
   const at::Tensor y = at::empty(x.sizes(), x.options());
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "Rotate", [&] {
-    using Angle = std::conditional_t<std::is_same_v<scalar_t, double>, double, float>;
+    using Angle = Wide<scalar_t>;
     const scalar_t* in = x.const_data_ptr<scalar_t>();
     const Angle* c = cos.const_data_ptr<Angle>();
     const Angle* s = sin.const_data_ptr<Angle>();

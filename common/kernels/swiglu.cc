@@ -7,11 +7,11 @@
 #include <ATen/ops/silu.h>
 
 #include <cmath>
-#include <type_traits>
 
 #include "common/kernels/blocks.h"
 #include "common/kernels/fused.h"
 #include "common/kernels/record_backward.h"
+#include "common/kernels/rounding.h"
 #include "common/kernels/vectorized.h"
 
 namespace plumb {
@@ -20,7 +20,10 @@ namespace {
 template <typename T>
 PLUMB_VECTORIZED void Forward(const T* gate, const T* up, int64_t size, T* output) {
 #pragma omp simd
-  for (int64_t i = 0; i < size; ++i) output[i] = gate[i] / (1 + std::exp(-gate[i])) * up[i];
+  for (int64_t i = 0; i < size; ++i) {
+    const Wide<T> g = Widen(gate[i]);
+    Store(g / (1 + std::exp(-g)) * Widen(up[i]), output + i);
+  }
 }
 
 template <typename T>
@@ -28,10 +31,10 @@ PLUMB_VECTORIZED void Backward(const T* gate, const T* up, const T* gradient, in
                                T* d_up) {
 #pragma omp simd
   for (int64_t i = 0; i < size; ++i) {
-    const T sigmoid = 1 / (1 + std::exp(-gate[i]));
-    const T silu = gate[i] * sigmoid;
-    d_gate[i] = gradient[i] * up[i] * (sigmoid + silu * (1 - sigmoid));
-    d_up[i] = gradient[i] * silu;
+    const Wide<T> g = Widen(gate[i]), d = Widen(gradient[i]);
+    const Wide<T> sigmoid = 1 / (1 + std::exp(-g)), silu = g * sigmoid;
+    Store(d * Widen(up[i]) * (sigmoid + silu * (1 - sigmoid)), d_gate + i);
+    Store(d * silu, d_up + i);
   }
 }
 
@@ -39,7 +42,7 @@ std::vector<at::Tensor> SwiGluBackward(const BackwardPass& pass) {
   const at::Tensor& gate = pass.saved[0];
   const at::Tensor& up = pass.saved[1];
   const at::Tensor d_gate = at::empty_like(gate), d_up = at::empty_like(up);
-  AT_DISPATCH_FLOATING_TYPES(gate.scalar_type(), "SwiGluBackward", [&] {
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, gate.scalar_type(), "SwiGluBackward", [&] {
     const scalar_t* g = gate.const_data_ptr<scalar_t>();
     const scalar_t* u = up.const_data_ptr<scalar_t>();
     const scalar_t* d = pass.gradient.const_data_ptr<scalar_t>();
@@ -53,8 +56,8 @@ std::vector<at::Tensor> SwiGluBackward(const BackwardPass& pass) {
 }
 
 bool HasFusedBody(const at::Tensor& gate, const at::Tensor& up) {
-  return FusedKernels() && (gate.scalar_type() == at::kFloat || gate.scalar_type() == at::kDouble) &&
-         gate.is_cpu() && gate.is_contiguous() && up.is_contiguous();
+  return FusedKernels() && gate.scalar_type() != at::kHalf && gate.is_cpu() && gate.is_contiguous() &&
+         up.is_contiguous();
 }
 
 }  // namespace
@@ -65,7 +68,7 @@ at::Tensor SwiGlu(const at::Tensor& gate, const at::Tensor& up) {
   if (!HasFusedBody(gate, up)) return at::silu(gate) * up;
   const bool needs_gradient = NeedsGradient({gate, up});
   at::Tensor output = at::empty(gate.sizes(), gate.options());
-  AT_DISPATCH_FLOATING_TYPES(gate.scalar_type(), "SwiGlu", [&] {
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, gate.scalar_type(), "SwiGlu", [&] {
     const scalar_t* g = gate.const_data_ptr<scalar_t>();
     const scalar_t* u = up.const_data_ptr<scalar_t>();
     scalar_t* y = output.mutable_data_ptr<scalar_t>();

@@ -1,11 +1,11 @@
 #include "common/nn/linear.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/mm.h>
 
 #include "common/kernels/few_rows_product.h"
+#include "common/kernels/linear_product.h"
+#include "common/kernels/low_rank_sum.h"
 #include "common/tensor/random.h"
 
 namespace plumb {
@@ -24,10 +24,8 @@ at::Tensor Linear::Forward(const at::Tensor& x, const ForwardOptions& options) c
   if (options.decoding && !input_major && IsFewRowsProduct(x, weight)) {
     y = FewRowsProduct(x, weight);
     if (bias.defined()) y.add_(bias);
-  } else if (!input_major) {
-    y = at::linear(x, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt);
   } else {
-    y = bias.defined() ? at::addmm(bias, x, weight) : at::mm(x, weight);
+    y = LinearProduct(x, weight, bias, input_major);
   }
   if (adapter == nullptr || !options.adapter) return y;
   at::Tensor input = x.to(adapter->lora_a.scalar_type());
@@ -35,9 +33,7 @@ at::Tensor Linear::Forward(const at::Tensor& x, const ForwardOptions& options) c
     input = Dropout(input, adapter->dropout, options.dropout->Child(adapter->name));
   }
   const at::Tensor low_rank = at::linear(input, adapter->lora_a);
-  // One pass over the output: y + scaling * low_rank B^T.
-  const at::Tensor wide = y.to(input.scalar_type());
-  return at::addmm(wide, low_rank, adapter->lora_b.t(), /*beta=*/1, adapter->scaling).to(y.scalar_type());
+  return AddLowRank(y, low_rank, adapter->lora_b, adapter->scaling);
 }
 
 }  // namespace plumb

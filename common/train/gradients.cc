@@ -1,6 +1,7 @@
 #include "common/train/gradients.h"
 
 #include <ATen/Dispatch.h>
+#include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 
 #include <cmath>
@@ -71,39 +72,17 @@ std::string FirstNonFiniteGradient(absl::Span<const NamedParameter> parameters) 
   return "";
 }
 
+void WidenGradients(absl::Span<const NamedParameter> parameters) {
+  for (const NamedParameter& parameter : parameters) {
+    at::Tensor tensor = parameter.tensor;
+    if (tensor.element_size() < 4) tensor.mutable_grad() = at::zeros(tensor.sizes(), at::kFloat);
+  }
+}
+
 void ClearGradients(absl::Span<const NamedParameter> parameters) {
   for (const NamedParameter& parameter : parameters) {
     at::Tensor tensor = parameter.tensor;
     tensor.mutable_grad().reset();
-  }
-}
-
-GradientAccumulator::GradientAccumulator(absl::Span<const NamedParameter> parameters) {
-  for (const NamedParameter& parameter : parameters) {
-    if (parameter.tensor.element_size() < 4) sums_.push_back({parameter.tensor, at::Tensor()});
-  }
-}
-
-void GradientAccumulator::AfterMicroBatch() {
-  const at::NoGradGuard no_grad;
-  for (Sum& sum : sums_) {
-    at::Tensor& gradient = sum.parameter.mutable_grad();
-    if (!gradient.defined()) continue;
-    if (sum.gradient.defined()) {
-      sum.gradient.add_(gradient);
-    } else {
-      sum.gradient = gradient.to(at::kFloat);
-    }
-    gradient.reset();
-  }
-}
-
-void GradientAccumulator::Finish() {
-  const at::NoGradGuard no_grad;
-  for (Sum& sum : sums_) {
-    if (!sum.gradient.defined()) continue;
-    sum.parameter.mutable_grad() = sum.gradient.to(sum.parameter.scalar_type());
-    sum.gradient.reset();
   }
 }
 

@@ -19,24 +19,11 @@ void ClipGradients(absl::Span<const NamedParameter> parameters, double norm, dou
 // The first parameter whose gradient holds a NaN or an infinity; empty when none does.
 std::string FirstNonFiniteGradient(absl::Span<const NamedParameter> parameters);
 
+// Before a step's first micro-batch: gives parameters of 16 bits a gradient of zeros in f32. Autograd and our
+// kernels add to it in f32; without, autograd would round the sum to 16 bits after each micro-batch.
+void WidenGradients(absl::Span<const NamedParameter> parameters);
+
 void ClearGradients(absl::Span<const NamedParameter> parameters);
-
-// Sums gradients over micro-batches. Autograd adds them up in the parameter's own dtype, which is exact
-// enough in f32; gradients of 16-bit parameters are collected here in f32 and rounded once, in Finish().
-class GradientAccumulator {
- public:
-  explicit GradientAccumulator(absl::Span<const NamedParameter> parameters);
-
-  void AfterMicroBatch();
-  void Finish();
-
- private:
-  struct Sum {
-    at::Tensor parameter;
-    at::Tensor gradient;  // f32
-  };
-  std::vector<Sum> sums_;  // of 16-bit parameters
-};
 
 }  // namespace plumb
 

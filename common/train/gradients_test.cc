@@ -1,7 +1,9 @@
 #include "common/train/gradients.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
@@ -74,23 +76,18 @@ TEST(GradientsTest, NamesTheFirstThatIsNotFinite) {
   EXPECT_FALSE(parameters[0].tensor.grad().defined());
 }
 
-TEST(GradientAccumulatorTest, SixteenBitGradientsAreRoundedOnce) {
+TEST(GradientsTest, SixteenBitParametersHaveWideSums) {
   // 256 + 1 + 1 in bf16 stays 256 when every sum is rounded.
-  const auto accumulate = [](at::ScalarType dtype) {
-    std::vector<NamedParameter> parameters = {{"p", at::zeros({1}, dtype)}};
-    GradientAccumulator accumulator(parameters);
-    for (const float part : {256.f, 1.f, 1.f}) {
-      at::Tensor& gradient = parameters[0].tensor.mutable_grad();
-      const at::Tensor addend = at::tensor({part}).to(dtype);
-      gradient = gradient.defined() ? gradient.add(addend) : addend;
-      accumulator.AfterMicroBatch();
-    }
-    accumulator.Finish();
-    EXPECT_EQ(parameters[0].tensor.grad().scalar_type(), dtype);
-    return parameters[0].tensor.grad().item<float>();
+  const auto accumulate = [](at::ScalarType dtype, bool widen) {
+    at::Tensor weight = at::ones({1}, dtype).requires_grad_();
+    if (widen) WidenGradients({{"p", weight}});
+    for (const double part : {256., 1., 1.}) (weight * part).sum().backward();
+    return weight.grad();
   };
-  EXPECT_EQ(accumulate(at::kBFloat16), 258);
-  EXPECT_EQ(accumulate(at::kFloat), 258);
+  EXPECT_EQ(accumulate(at::kBFloat16, false).item<float>(), 256);
+  EXPECT_EQ(accumulate(at::kBFloat16, true).item<float>(), 258);
+  EXPECT_EQ(accumulate(at::kFloat, true).item<float>(), 258);
+  EXPECT_EQ(accumulate(at::kBFloat16, true).scalar_type(), at::kFloat);
 }
 
 }  // namespace

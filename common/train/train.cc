@@ -283,13 +283,10 @@ absl::Status Trainer::AccumulateGradients(const TrainStep& step, MetricSums* sum
   for (const int64_t example : step.examples) tokens.push_back(task_->ExampleTokens(example));
   const std::vector<std::vector<int64_t>> micro_batches = MicroBatches(
       step.examples, tokens, training_.per_device_train_batch_size(), training_.max_tokens_per_micro_batch());
-  if (micro_batches.size() == 1) return task_->AccumulateGradients(step, micro_batches[0], sums);
-  GradientAccumulator accumulator(parameters_);
+  WidenGradients(parameters_);
   for (const std::vector<int64_t>& micro_batch : micro_batches) {
     PLUMB_RETURN_IF_ERROR(task_->AccumulateGradients(step, micro_batch, sums));
-    accumulator.AfterMicroBatch();
   }
-  accumulator.Finish();
   return absl::OkStatus();
 }
 
