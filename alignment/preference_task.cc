@@ -120,14 +120,20 @@ PreferenceLogps PreferenceTask::Logps(const Part& part, absl::Span<const int64_t
   return logps;
 }
 
-absl::Status PreferenceTask::AccumulateGradients(const TrainStep& step, absl::Span<const int64_t> micro_batch,
-                                                 MetricSums* metrics) {
+at::Tensor PreferenceTask::MicroBatchLoss(const TrainStep& step, absl::Span<const int64_t> micro_batch,
+                                          MetricSums* metrics, PreferenceLogps* logps) {
   const RandomStream dropout = step.random.Child("dropout").Child(micro_batch.front());
   ForwardOptions options;
   options.gradient_checkpointing = gradient_checkpointing_;
   options.dropout = &dropout;
-  const PreferenceLogps logps = Logps(train_, micro_batch, options, metrics);
-  objectives_.Compute(logps, TotalsOf(data_.train, step.examples), metrics).backward();
+  *logps = Logps(train_, micro_batch, options, metrics);
+  return objectives_.Compute(*logps, TotalsOf(data_.train, step.examples), metrics);
+}
+
+absl::Status PreferenceTask::AccumulateGradients(const TrainStep& step, absl::Span<const int64_t> micro_batch,
+                                                 MetricSums* metrics) {
+  PreferenceLogps logps;
+  MicroBatchLoss(step, micro_batch, metrics, &logps).backward();
   return absl::OkStatus();
 }
 

@@ -41,6 +41,11 @@ class PreferenceTask : public TrainTask {
   std::vector<NamedParameter> TrainableParameters() override { return TrainedParameters(policy_); }
   absl::Status SaveModel(const std::string& folder) override { return SaveTextModel(policy_, folder); }
 
+ protected:
+  // The loss of a micro-batch, its share of the step's, with what the objectives saw of it.
+  at::Tensor MicroBatchLoss(const TrainStep& step, absl::Span<const int64_t> micro_batch, MetricSums* metrics,
+                            PreferenceLogps* logps);
+
  private:
   // One of the two halves of the data, with its reference.
   struct Part {

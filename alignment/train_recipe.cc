@@ -19,7 +19,9 @@
 #include "absl/strings/str_join.h"
 #include "alignment/accelerated.h"
 #include "alignment/content_hash.h"
+#include "alignment/cross_domain.h"
 #include "alignment/eval/likelihood_over_optimisation.h"
+#include "alignment/fast_slow_task.h"
 #include "alignment/mismatched_answers.h"
 #include "alignment/objectives/weighted_objectives.h"
 #include "alignment/on_policy_kl_task.h"
@@ -30,6 +32,7 @@
 #include "alignment/reference_cache.h"
 #include "alignment/reward_task.h"
 #include "alignment/stage_data.h"
+#include "alignment/stored_reference.h"
 #include "alignment/text_model.h"
 #include "alignment/unpaired_task.h"
 #include "common/config/resolved.h"
@@ -112,6 +115,29 @@ absl::Status CheckOnPolicyPairs(const OnPolicyPairs& config, const ObjectiveTrai
   }
   if (config.num_generations() + (config.with_gold() ? 1 : 0) < 2) {
     return error("num_generations: one answer alone makes no choice");
+  }
+  return absl::OkStatus();
+}
+
+// Both are about adapters that learn from pairs.
+absl::Status CheckModules(const Stage& stage, const ObjectiveTraits& traits, const ModelSource& model,
+                          const std::string& field) {
+  if (!stage.has_fast_slow() && !stage.has_cross_domain()) return absl::OkStatus();
+  const std::string option = absl::StrCat(field, stage.has_fast_slow() ? ".fast_slow: " : ".cross_domain: ");
+  if (!model.has_lora() && !model.has_adapter()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(option, "is of adapters; give the model lora or an adapter"));
+  }
+  if (traits.needs_rewards || traits.needs_label || !traits.needs_rejected) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(option, "an objective of this stage does not learn a policy from pairs; leave it out"));
+  }
+  const bool more_than_sums = traits.needs_token_logps || traits.needs_vocab_divergence;
+  if (stage.has_cross_domain() && traits.needs_reference && more_than_sums) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        field,
+        ".cross_domain: the memory keeps a reference's sums, an objective of this stage needs more; "
+        "choose another objective"));
   }
   return absl::OkStatus();
 }
@@ -240,6 +266,9 @@ class Run {
   absl::Status SampleStageData(StageRun* run);
   absl::StatusOr<std::vector<WeightedReward>> LoadRewards(const StageRun& run);
   absl::Status MakeTask(StageRun* run);
+  absl::StatusOr<std::unique_ptr<Optimizer>> MakeStageOptimizer(const StageRun& run) const;
+  absl::Status Remember(const StageRun& run);
+  absl::Status CombineDomains(const StageRun& run);
   static absl::Status CheckPrompts(const StageRun& run);
   absl::StatusOr<PreferenceReference> MakeReference(const StageRun& run);
   absl::StatusOr<std::shared_ptr<CausalLm>> ReferenceModel(const StageRun& run);
@@ -260,6 +289,8 @@ class Run {
   std::vector<StageRun> stages_;
   TextModel policy_;
   AcceleratedIterates iterates_;
+  CrossDomainModules modules_;
+  std::vector<TokenizedPreference> memory_;  // of the domains so far, with their references' sums
   Facts facts_;
   int64_t metrics_position_ = 0;
 };
@@ -353,6 +384,7 @@ absl::Status Run::PrepareStages() {
       return absl::InvalidArgumentError(
           absl::StrCat(run.field, ".accelerated: a reward model is no iterate of the policy; leave it out"));
     }
+    PLUMB_RETURN_IF_ERROR(CheckModules(stage, traits, recipe_.model(), run.field));
     run.data_config = recipe_.data();
     MergeOver(stage.data(), &run.data_config);
     PLUMB_RETURN_IF_ERROR(CheckDataConfig(run.data_config, run.data_traits, run.field));
@@ -419,6 +451,12 @@ absl::Status Run::TrainStage(int index) {
   StageRun& run = stages_[index];
   const Stage& stage = run.stage;
   PLUMB_RETURN_IF_ERROR(CheckMaxLength(run.data_config, policy_.model->config(), run.field));
+  if (stage.has_cross_domain()) {
+    modules_.StartDomain(TrainedParameters(policy_));
+  } else {
+    modules_.Clear();
+    memory_.clear();
+  }
   StageDataCounts counts;
   std::optional<PreferenceDirections> directions;
   if (stage.on_policy_pairs().has_direction()) {
@@ -438,9 +476,9 @@ absl::Status Run::TrainStage(int index) {
   Say(absl::StrCat(stage.name(), ": ", counts_text));
   facts_.push_back({absl::StrCat("data of ", stage.name()), counts_text});
 
+  if (stage.has_cross_domain()) PLUMB_RETURN_IF_ERROR(Remember(run));
   PLUMB_RETURN_IF_ERROR(MakeTask(&run));
-  PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer,
-                         MakeOptimizer(stage.optimizer(), run.task->TrainableParameters()));
+  PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer, MakeStageOptimizer(run));
   if (stage.has_accelerated()) {
     iterates_.Start(TrainedParameters(policy_));
   } else {
@@ -473,6 +511,7 @@ absl::Status Run::TrainStage(int index) {
       plumb::Train(run.task.get(), optimizer.get(), stage.schedule(), stage.training(), run.eval, context));
   metrics_position_ = result.metrics_position;
   if (stage.has_accelerated()) iterates_.Extrapolate(stage.accelerated().alpha(), TrainedParameters(policy_));
+  if (stage.has_cross_domain()) PLUMB_RETURN_IF_ERROR(CombineDomains(run));
 
   const std::string model_folder = run.folder + "/model";
   PLUMB_RETURN_IF_ERROR(WriteFolderAtomically(
@@ -483,6 +522,55 @@ absl::Status Run::TrainStage(int index) {
   run.reward_model.reset();
   run.data = PreferenceData();
   return PrintComparison(run);
+}
+
+absl::StatusOr<std::unique_ptr<Optimizer>> Run::MakeStageOptimizer(const StageRun& run) const {
+  const Stage& stage = run.stage;
+  if (!stage.has_fast_slow()) return MakeOptimizer(stage.optimizer(), run.task->TrainableParameters());
+  return MakeFastSlowOptimizer(stage.optimizer(), stage.fast_slow().slow_learning_rate_ratio(),
+                               run.task->TrainableParameters());
+}
+
+// Some of the stage's pairs, with what its reference says of them.
+absl::Status Run::Remember(const StageRun& run) {
+  std::vector<int64_t> places =
+      RandomStream(recipe_.seed(), "memory").Child(run.stage.name()).Permutation(run.data.train.size());
+  places.resize(std::min<size_t>(places.size(), run.stage.cross_domain().memory()));
+  std::vector<TokenizedPreference> pairs;
+  for (const int64_t place : places) pairs.push_back(run.data.train[place]);
+  if (run.objectives->traits().needs_reference && CountReferenceColumns(run.data).some == 0) {
+    PLUMB_ASSIGN_OR_RETURN(const std::shared_ptr<CausalLm> model, ReferenceModel(run));
+    PLUMB_ASSIGN_OR_RETURN(const ReferenceLogps logps,
+                           ComputeReferenceLogps(*model, pairs, /*with_rejected=*/true,
+                                                 run.stage.training().per_device_eval_batch_size()));
+    const StoredReference reference(pairs, logps);
+    for (int64_t i = 0; i < static_cast<int64_t>(pairs.size()); ++i) {
+      pairs[i].ref_chosen_logps = reference.Chosen({i}).sum(at::kDouble).item<double>();
+      pairs[i].ref_rejected_logps = reference.Rejected({i}).sum(at::kDouble).item<double>();
+    }
+  }
+  memory_.insert(memory_.end(), pairs.begin(), pairs.end());
+  return absl::OkStatus();
+}
+
+absl::Status Run::CombineDomains(const StageRun& run) {
+  PreferenceData memory;
+  memory.eval = memory_;
+  PreferenceReference reference;
+  reference.in_data = run.objectives->traits().needs_reference;
+  PreferenceTask task(&policy_, &memory, &*run.objectives, std::move(reference),
+                      /*gradient_checkpointing=*/false);
+  const auto loss = [&]() -> absl::StatusOr<double> {
+    PLUMB_ASSIGN_OR_RETURN(const MetricSums sums,
+                           task.Evaluate(run.stage.training().per_device_eval_batch_size()));
+    return sums.Means().at("loss");
+  };
+  PLUMB_ASSIGN_OR_RETURN(
+      const CombinationWeights weights,
+      modules_.EndDomain(run.stage.cross_domain().grid_steps(), loss, TrainedParameters(policy_)));
+  Say(absl::StrCat(run.stage.name(), ": combined ", weights.before, " of the domains before and ",
+                   weights.now, " of this one"));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<WeightedReward>> Run::LoadRewards(const StageRun& run) {
@@ -587,6 +675,9 @@ absl::Status Run::MakeTask(StageRun* run) {
     if (traits.needs_label) {
       run->task = std::make_unique<UnpairedTask>(&policy_, &run->data, &*run->objectives,
                                                  std::move(reference), checkpointing);
+    } else if (stage.has_fast_slow()) {
+      run->task = std::make_unique<FastSlowTask>(&policy_, &run->data, &*run->objectives,
+                                                 std::move(reference), stage.fast_slow(), checkpointing);
     } else {
       run->task = std::make_unique<PreferenceTask>(&policy_, &run->data, &*run->objectives,
                                                    std::move(reference), checkpointing);

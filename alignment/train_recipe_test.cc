@@ -225,6 +225,126 @@ TEST_F(TrainRecipeTest, AcceleratedIterationsGoOnFromExtrapolatedWeights) {
               HasSubstr("stage[0].accelerated: goes on in the weights"));
 }
 
+TEST_F(TrainRecipeTest, ASlowAdapterChasesTheFastOne) {
+  AlignmentRecipe recipe = Recipe("dpo {}", "preference", Pairs());
+  Stage* stage = recipe.mutable_stage(0);
+  FastSlow* fast_slow = stage->mutable_fast_slow();
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(), HasSubstr("stage[0].fast_slow: is of adapters"));
+  Lora* lora = recipe.mutable_model()->mutable_lora();
+  lora->add_target_modules("all-linear");
+  lora->set_r(4);
+  lora->set_lora_alpha(16);
+  stage->mutable_training()->set_max_steps(12);
+  stage->clear_fast_slow();
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::vector<Json> alone = Steps();
+
+  fast_slow = stage->mutable_fast_slow();
+  fast_slow->set_alpha(0.5);
+  fast_slow->set_swap_steps(1000);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::vector<Json> chased = Steps();
+  ASSERT_EQ(chased.size(), 12u);
+  // Both are the reference yet: -log sigmoid(0) for the pair and for the gap.
+  EXPECT_NEAR(chased[0].at("loss"), 1.5 * 0.693147, 1e-5);
+  EXPECT_NEAR(chased[0].at("fast_slow/loss_slow"), 0.693147, 1e-5);
+  EXPECT_NEAR(chased[0].at("fast_slow/gap"), 0, 1e-7);
+  // The gap changes the fast one's way, and the slow one stays behind.
+  EXPECT_NE(chased[11].at("rewards/margins"), alone[11].at("rewards/margins"));
+  EXPECT_GT(chased[11].at("fast_slow/gap"), 0);
+  EXPECT_GT(chased[11].at("fast_slow/loss_slow"), alone[11].at("loss"));
+  EXPECT_LT(chased[11].at("fast_slow/loss_slow"), 0.693);
+  // The model is the fast one alone, the checkpoint has both, and a run that goes on finds them.
+  const auto model = Safetensors::Open(folder_ + "/run/stage/model/adapter_model.safetensors");
+  PLUMB_ASSERT_OK(model);
+  const std::string name = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight";
+  const at::Tensor fast = model->Get(name).value().clone();
+  const auto checkpoint = Safetensors::Open(folder_ + "/run/stage/checkpoint-12/parameters.safetensors");
+  PLUMB_ASSERT_OK(checkpoint);
+  EXPECT_TRUE(checkpoint->Get(name).value().equal(fast));
+  EXPECT_FALSE(checkpoint->Get("slow." + name).value().equal(fast));
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "auto"));
+  // Neither micro-batches nor layers that are computed again change a result.
+  stage->mutable_training()->set_max_tokens_per_micro_batch(60);
+  stage->mutable_training()->set_gradient_checkpointing(true);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  EXPECT_NEAR(Steps()[11].at("loss"), chased[11].at("loss"), 1e-3);
+  EXPECT_NEAR(Steps()[11].at("fast_slow/loss_slow"), chased[11].at("fast_slow/loss_slow"), 1e-3);
+  // Two that are as fast as each other, without a gap, are one.
+  fast_slow->set_alpha(0);
+  fast_slow->set_slow_learning_rate_ratio(1);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  EXPECT_EQ(Steps()[11].at("loss"), Steps()[11].at("fast_slow/loss_slow"));
+
+  recipe = Recipe("sft {}", "preference", Pairs());
+  recipe.mutable_model()->mutable_lora()->add_target_modules("q_proj");
+  recipe.mutable_stage(0)->mutable_fast_slow();
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(),
+              HasSubstr("stage[0].fast_slow: an objective of this stage does not learn a policy from pairs"));
+}
+
+// Two domains that want the opposite: the second would undo the first.
+TEST_F(TrainRecipeTest, DomainsAreCombinedByTheirMemory) {
+  AlignmentRecipe recipe = Recipe("dpo {}", "preference", Pairs());
+  Lora* lora = recipe.mutable_model()->mutable_lora();
+  lora->add_target_modules("all-linear");
+  lora->set_lora_alpha(16);
+  Stage* first = recipe.mutable_stage(0);
+  first->set_name("first");
+  first->mutable_training()->set_max_steps(8);
+  first->mutable_cross_domain()->set_memory(8);
+  Stage* second = recipe.add_stage();
+  *second = *first;
+  second->set_name("second");
+  std::string lines;
+  for (Json row : Pairs()) {
+    std::swap(row["chosen"], row["rejected"]);
+    absl::StrAppend(&lines, row.dump(), "\n");
+  }
+  const std::string path = folder_ + "/turned.jsonl";
+  PLUMB_ASSERT_OK(WriteFileAtomically(path, lines));
+  second->mutable_data()->mutable_preference()->add_path(path);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const auto adapter = [&](const std::string& file) {
+    const auto opened = Safetensors::Open(absl::StrCat(folder_, "/run/", file, ".safetensors"));
+    PLUMB_EXPECT_OK(opened);
+    std::map<std::string, at::Tensor> tensors;
+    for (const char* part : {"lora_A", "lora_B"}) {
+      tensors[part] =
+          opened->Get(absl::StrCat("base_model.model.model.layers.0.mlp.up_proj.", part, ".weight"))
+              .value()
+              .clone();
+    }
+    return tensors;
+  };
+  const auto one = adapter("first/checkpoint-8/parameters"), two = adapter("second/checkpoint-8/parameters");
+  const auto left = adapter("first/model/adapter_model"), both = adapter("second/model/adapter_model");
+  EXPECT_TRUE(left.at("lora_B").equal(one.at("lora_B")));
+  // B began at zero in both domains, so that a B_1 + b B_2 is what is left; they all but cancel each other,
+  // and the memory wants neither as it is.
+  EXPECT_LT((one.at("lora_B") * two.at("lora_B")).sum().item<double>(), 0);
+  bool found = false;
+  for (int a = 0; a <= 4; ++a) {
+    for (int b = 0; b <= 4; ++b) {
+      const at::Tensor combined = 0.25 * a * one.at("lora_B") + 0.25 * b * two.at("lora_B");
+      if (combined.allclose(both.at("lora_B"), 1e-6, 1e-8)) found = a > 0 || b < 4;
+    }
+  }
+  EXPECT_TRUE(found);
+  // A run that goes on combines the same.
+  PLUMB_ASSERT_OK(RemoveFolder(folder_ + "/run/second"));
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "auto"));
+  EXPECT_TRUE(adapter("second/model/adapter_model").at("lora_A").equal(both.at("lora_A")));
+
+  recipe.clear_model();
+  recipe.mutable_model()->set_pretrained(Golden("trl_dpo/model"));
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(), HasSubstr("stage[0].cross_domain: is of adapters"));
+  recipe.mutable_model()->mutable_lora()->add_target_modules("q_proj");
+  second->mutable_objective(0)->mutable_tdpo();
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(),
+              HasSubstr("stage[1].cross_domain: the memory keeps a reference's sums"));
+}
+
 TEST_F(TrainRecipeTest, TellsTheDegreeOfAnswersBesideThePreference) {
   std::vector<Json> rows = Pairs();
   for (size_t i = 0; i < rows.size(); ++i) {
