@@ -16,8 +16,15 @@ ObjectiveTraits FDpoTraits(const FDpo&) {
   return traits;
 }
 
+absl::Status CheckFDpo(const FDpo& config) {
+  if (config.divergence() != FDpo::ALPHA && config.alpha_trl() != FDpo().alpha_trl()) {
+    return absl::InvalidArgumentError("alpha_trl: is of divergence ALPHA; leave it out");
+  }
+  return absl::OkStatus();
+}
+
 const bool kRegistered =
-    RegisterObjective(ObjectiveConfig::kFDpo, &ObjectiveConfig::f_dpo, FDpoTraits, FDpoLoss);
+    RegisterObjective(ObjectiveConfig::kFDpo, &ObjectiveConfig::f_dpo, FDpoTraits, FDpoLoss, CheckFDpo);
 
 }  // namespace
 

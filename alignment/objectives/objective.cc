@@ -39,6 +39,9 @@ absl::StatusOr<Objective> Objective::Create(const ObjectiveConfig& config) {
     return absl::UnimplementedError(
         absl::StrCat("objective: this program was built without ", objective.name_));
   }
+  if (const absl::Status status = method->second.check(config); !status.ok()) {
+    return absl::Status(status.code(), absl::StrCat("objective: ", objective.name_, ".", status.message()));
+  }
   objective.config_ = config;
   objective.traits_ = method->second.traits(config);
   return objective;

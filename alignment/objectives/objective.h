@@ -55,7 +55,7 @@ struct LossOutput {
 // A method with its parameters: a pure function of log-probabilities that knows no model, file or device.
 class Objective {
  public:
-  // Refuses a config that names no objective.
+  // Refuses a config that names no objective, or options that do not count beside each other.
   static absl::StatusOr<Objective> Create(const ObjectiveConfig& config);
 
   const std::string& name() const { return name_; }  // the field's in ObjectiveConfig, e.g. "dpo"
@@ -73,6 +73,7 @@ class Objective {
 
 namespace objective_internal {
 struct Method {
+  std::function<absl::Status(const ObjectiveConfig&)> check;
   std::function<ObjectiveTraits(const ObjectiveConfig&)> traits;
   std::function<LossOutput(const ObjectiveConfig&, const PreferenceLogps&)> loss;
 };
@@ -82,12 +83,18 @@ bool Register(ObjectiveConfig::ObjectiveCase field, Method method);
 // A method makes itself known in its own .cc file, under its field of ObjectiveConfig:
 //   const bool kRegistered = RegisterObjective(ObjectiveConfig::kDpo, &ObjectiveConfig::dpo, DpoTraits,
 //   DpoLoss);
+// `check`, if there is one, refuses what no limits of single fields can: "alpha: is of version TDPO2; leave
+// it out". A field at its default is no mistake, as resolved recipes name every field.
 template <typename Config>
 bool RegisterObjective(ObjectiveConfig::ObjectiveCase field, const Config& (ObjectiveConfig::*get)() const,
                        ObjectiveTraits (*traits)(const Config&),
-                       LossOutput (*loss)(const Config&, const PreferenceLogps&)) {
+                       LossOutput (*loss)(const Config&, const PreferenceLogps&),
+                       absl::Status (*check)(const Config&) = nullptr) {
   return objective_internal::Register(field,
-                                      {[=](const ObjectiveConfig& config) { return traits((config.*get)()); },
+                                      {[=](const ObjectiveConfig& config) {
+                                         return check == nullptr ? absl::OkStatus() : check((config.*get)());
+                                       },
+                                       [=](const ObjectiveConfig& config) { return traits((config.*get)()); },
                                        [=](const ObjectiveConfig& config, const PreferenceLogps& logps) {
                                          return loss((config.*get)(), logps);
                                        }});

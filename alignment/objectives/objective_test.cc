@@ -1,8 +1,10 @@
 #include "alignment/objectives/objective.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
 
 #include "alignment/objectives/objective_testing.h"
+#include "common/config/recipe.h"
 #include "common/testing/testing.h"
 
 namespace plumb {
@@ -26,6 +28,41 @@ TEST(Objective, RefusesAConfigThatNamesNone) {
   const auto objective = Objective::Create(config);
   EXPECT_EQ(objective.status().message(),
             "objective: no method is named; write, for instance, dpo { beta: 0.1 }");
+}
+
+TEST(Objective, RefusesOptionsThatWouldBeIgnored) {
+  const auto message_of = [](const std::string& text) {
+    ObjectiveConfig config;
+    EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &config)) << text;
+    return std::string(Objective::Create(config).status().message());
+  };
+  EXPECT_EQ(message_of("tdpo { version: TDPO1 alpha: 0.7 }"),
+            "objective: tdpo.alpha: is of version TDPO2; leave it out");
+  EXPECT_EQ(message_of("f_dpo { divergence: FORWARD_KL alpha_trl: 0.3 }"),
+            "objective: f_dpo.alpha_trl: is of divergence ALPHA; leave it out");
+  EXPECT_EQ(message_of("tpo { tpo_l_gamma: 0.7 }"),
+            "objective: tpo.tpo_l_gamma: is of version TPO_L; leave it out");
+  for (const char* text : {"tdpo { version: TDPO1 alpha: 0.5 }", "tdpo { alpha: 0.7 }",
+                           "f_dpo { divergence: ALPHA alpha_trl: 0.3 }", "f_dpo { alpha_trl: 0.5 }",
+                           "tpo { version: TPO_L tpo_l_gamma: 0.7 }", "tpo { tpo_l_gamma: 0.5 }"}) {
+    EXPECT_EQ(message_of(text), "");
+  }
+}
+
+// As recipes are read: a name that no option has, and a value beyond its limits.
+TEST(Objective, UnknownOptionsAreRefused) {
+  ObjectiveConfig config;
+  EXPECT_THAT(ParseRecipe("dpo { bta: 0.1 }", "objective", {}, &config).message(),
+              testing::HasSubstr("did you mean 'beta'"));
+  EXPECT_FALSE(ParseRecipe("dppo {}", "objective", {}, &config).ok());
+  const auto* oneof = ObjectiveConfig::descriptor()->FindOneofByName("objective");
+  for (int i = 0; i < oneof->field_count(); ++i) {
+    const std::string name = oneof->field(i)->name();
+    EXPECT_FALSE(ParseRecipe(name + " { no_such_option: 1 }", "objective", {}, &config).ok()) << name;
+    if (oneof->field(i)->message_type()->FindFieldByName("beta") == nullptr) continue;
+    EXPECT_FALSE(ParseRecipe(name + " { beta: 0 }", "objective", {}, &config).ok()) << name;
+    EXPECT_FALSE(ParseRecipe(name + " { beta: nan }", "objective", {}, &config).ok()) << name;
+  }
 }
 
 TEST(PreferenceInputs, AreTiedToTraits) {

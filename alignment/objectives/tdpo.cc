@@ -15,8 +15,15 @@ ObjectiveTraits TdpoTraits(const Tdpo&) {
   return traits;
 }
 
+absl::Status CheckTdpo(const Tdpo& config) {
+  if (config.version() == Tdpo::TDPO1 && config.alpha() != Tdpo().alpha()) {
+    return absl::InvalidArgumentError("alpha: is of version TDPO2; leave it out");
+  }
+  return absl::OkStatus();
+}
+
 const bool kRegistered =
-    RegisterObjective(ObjectiveConfig::kTdpo, &ObjectiveConfig::tdpo, TdpoTraits, TdpoLoss);
+    RegisterObjective(ObjectiveConfig::kTdpo, &ObjectiveConfig::tdpo, TdpoTraits, TdpoLoss, CheckTdpo);
 
 }  // namespace
 

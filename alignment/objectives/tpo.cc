@@ -15,7 +15,15 @@ ObjectiveTraits TpoTraits(const Tpo& config) {
   return traits;
 }
 
-const bool kRegistered = RegisterObjective(ObjectiveConfig::kTpo, &ObjectiveConfig::tpo, TpoTraits, TpoLoss);
+absl::Status CheckTpo(const Tpo& config) {
+  if (config.version() == Tpo::TPO && config.tpo_l_gamma() != Tpo().tpo_l_gamma()) {
+    return absl::InvalidArgumentError("tpo_l_gamma: is of version TPO_L; leave it out");
+  }
+  return absl::OkStatus();
+}
+
+const bool kRegistered =
+    RegisterObjective(ObjectiveConfig::kTpo, &ObjectiveConfig::tpo, TpoTraits, TpoLoss, CheckTpo);
 
 }  // namespace
 

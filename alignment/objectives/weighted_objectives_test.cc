@@ -1,9 +1,19 @@
 #include "alignment/objectives/weighted_objectives.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/zeros_like.h>
+#include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
 #include "alignment/objectives/objective_testing.h"
 #include "common/testing/testing.h"
 
@@ -47,6 +57,65 @@ TEST(WeightedObjectives, TwoAreTheWeightedSum) {
   EXPECT_NEAR(means.at("loss/sft"), nll, 1e-10);
   EXPECT_TRUE(mixed->traits().needs_reference && mixed->traits().needs_rejected &&
               mixed->traits().mean_over_tokens);
+}
+
+using Gradients = std::map<std::string, at::Tensor>;
+
+// What `loss` gives of fresh leaves with the values of TestPairs(), and its gradients but for those of
+// lengths.
+std::pair<double, Gradients> LossAndGradients(
+    const std::function<at::Tensor(const PreferenceLogps& logps)>& loss) {
+  PreferenceLogps logps = TestPairs();
+  for (const PreferenceInput& input : PreferenceInputs()) {
+    if (!absl::EndsWith(input.name, "_length")) (logps.*input.tensor).requires_grad_();
+  }
+  const at::Tensor value = loss(logps);
+  value.backward();
+  Gradients gradients;
+  for (const PreferenceInput& input : PreferenceInputs()) {
+    if ((logps.*input.tensor).grad().defined()) gradients[input.name] = (logps.*input.tensor).grad();
+  }
+  return {value.item<double>(), gradients};
+}
+
+TEST(WeightedObjectives, AnyTwoThatGoTogetherAreTheWeightedSum) {
+  const auto* oneof = ObjectiveConfig::descriptor()->FindOneofByName("objective");
+  std::vector<std::string> names;
+  std::vector<std::pair<double, Gradients>> alone;
+  for (int i = 0; i < oneof->field_count(); ++i) {
+    names.push_back(oneof->field(i)->name());
+    const Objective objective = MakeObjective(names.back() + " {}");
+    alone.push_back(LossAndGradients([&](const PreferenceLogps& logps) {
+      const at::Tensor loss = objective.Compute(logps).loss, length = logps.chosen_length;
+      return objective.traits().mean_over_tokens ? (loss * length).sum() / length.sum() : loss.mean();
+    }));
+  }
+  int together = 0;
+  for (size_t i = 0; i < names.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      const auto both = Make({names[i] + " {} weight: 0.75", names[j] + " {} weight: 2"});
+      if (!both.ok()) {
+        EXPECT_THAT(both.status().message(), testing::HasSubstr("do not go together"));
+        continue;
+      }
+      ++together;
+      const auto [loss, gradients] = LossAndGradients([&](const PreferenceLogps& logps) {
+        MetricSums metrics;
+        return both->Compute(logps, TotalsOf(logps), &metrics);
+      });
+      const double expected = 0.75 * alone[i].first + 2 * alone[j].first;
+      EXPECT_NEAR(loss, expected, 1e-12 * (1 + std::abs(expected))) << names[i] << " and " << names[j];
+      for (const auto& [name, gradient] : gradients) {
+        at::Tensor sum = at::zeros_like(gradient);
+        if (const auto of = alone[i].second.find(name); of != alone[i].second.end()) sum += 0.75 * of->second;
+        if (const auto of = alone[j].second.find(name); of != alone[j].second.end()) sum += 2 * of->second;
+        EXPECT_TRUE(gradient.allclose(sum, 1e-12, 1e-12)) << names[i] << " and " << names[j] << ", " << name;
+      }
+    }
+  }
+  // All pairs of what learns from pairs, of what trains rewards, and of what has labels but not two
+  // baselines.
+  EXPECT_GT(together, 270);
 }
 
 // The loss of a step, its gradients and its metrics are the same however the step is cut.
