@@ -23,6 +23,7 @@ FAMILIES = ["make_safetensors.py",
     "make_trl_kto.py",
     "make_trl_reward.py",
     "make_losses.py",
+    "make_trainer_losses.py",
 ]
 
 

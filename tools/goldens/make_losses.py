@@ -157,7 +157,7 @@ def run_trl(case, examples, dtype):
         tokens.requires_grad_()
         used = tokens
     else:  # each token gets its share of the sum, so that the gradient is that of the sum
-        used = mask[:, 1:] / mask.sum(1, keepdim=True) * policy[:, None]
+        used = mask[:, 1:].to(dtype) / mask.sum(1, keepdim=True) * policy[:, None]
     reference = reference_sums(examples, case.get("ld_alpha"), dtype).requires_grad_()
     inputs = {
         "input_ids": torch.zeros_like(mask),
