@@ -48,13 +48,22 @@ TEST(Tdpo, GradientsOfTheFirstVersion) {
 
 TEST(Tdpo, TheSecondVersionStopsTheGradientOfTheChosenDivergence) {
   PreferenceLogps logps = TestPairs();
-  logps.chosen_token_kl.requires_grad_();
-  logps.rejected_token_kl.requires_grad_();
+  for (at::Tensor* input : {&logps.policy_chosen_logps, &logps.policy_rejected_logps, &logps.chosen_token_kl,
+                            &logps.rejected_token_kl}) {
+    input->requires_grad_();
+  }
   MakeObjective("tdpo { alpha: 0.7 }").Compute(logps).loss.sum().backward();
   EXPECT_FALSE(logps.chosen_token_kl.grad().defined());
-  // d loss / d K_l = alpha beta sigmoid(-z).
-  const double z = 0.1 * (Difference(logps, 0) - 0.7 * KlDifference(logps, 0));
-  EXPECT_NEAR(At(logps.rejected_token_kl.grad(), 0), 0.07 * std::exp(LogSigmoid(-z)), 1e-12);
+  int64_t token = 0;
+  for (int64_t i = 0; i < logps.policy_chosen_logps.size(0); ++i) {
+    const double z = 0.1 * (Difference(logps, i) - 0.7 * KlDifference(logps, i));
+    const double slope = 0.1 * std::exp(LogSigmoid(-z));
+    EXPECT_NEAR(At(logps.policy_chosen_logps.grad(), i), -slope, 1e-12);
+    EXPECT_NEAR(At(logps.policy_rejected_logps.grad(), i), slope, 1e-12);
+    for (int64_t t = 0; t < static_cast<int64_t>(At(logps.rejected_length, i)); ++t) {
+      EXPECT_NEAR(At(logps.rejected_token_kl.grad(), token++), 0.7 * slope, 1e-12);
+    }
+  }
 }
 
 }  // namespace
