@@ -2,23 +2,27 @@
 
 #include <gflags/gflags.h>
 
-#include <cstdio>
+#include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "common/files/files.h"
 #include "common/program/interrupt.h"
 #include "common/program/program.h"
 #include "common/status/status_macros.h"
 #include "tools/replicate/claim.h"
 
-DEFINE_bool(all, false, "every claim, and their page in the file that --page names");
-DEFINE_string(page, "docs/results.md", "of --all: where the table goes");
-DEFINE_int32(seeds, 0, "so many seeds instead of the claim's own");
+DEFINE_bool(all, false, "every claim");
+DEFINE_string(page, "docs/results.md",
+              "the table in which rows of the claims that were run are replaced; empty: none");
+DEFINE_int32(seeds, 0, "so many seeds instead of the claim's own; --page stays as it is");
 
 namespace plumb {
 namespace {
@@ -26,7 +30,7 @@ namespace {
 constexpr char kUsage[] =
     R"(replicate CLAIM...
 Runs the paper's method and its baseline over several seeds and prints the effect with its 95 % interval.
-Without a name: lists the claims. With --all: runs all and writes docs/results.md.)";
+Each goes to its row of docs/results.md. Without a name: lists the claims.)";
 
 struct Result {
   const PaperClaim* claim;
@@ -61,8 +65,7 @@ absl::StatusOr<Result> Replicate(const PaperClaim& claim) {
   return result;
 }
 
-std::string Page(const std::vector<Result>& results) {
-  std::string page = R"(# Results: the papers' claims, run
+constexpr char kHead[] = R"(# Results: the papers' claims, run
 
     bazel run //tools:replicate -- --all
 
@@ -73,16 +76,38 @@ say nothing of the papers' own models and data.
 | claim | paper | what is claimed | figure | method | baseline | seeds | effect | verdict |
 |---|---|---|---|---|---|---|---|---|
 )";
-  for (const Result& r : results) {
-    absl::StrAppend(&page, "| ", r.claim->name, " | ", r.claim->paper, " | ", r.claim->sentence, " | ",
-                    r.claim->figure,
-                    absl::StrFormat(" | %s: %.4g | %s: %.4g | %d | %.3g [%.3g, %.3g] | %s |\n",
-                                    r.claim->method, r.means.method, r.claim->baseline, r.means.baseline,
-                                    r.seeds, r.effect.mean, r.effect.low, r.effect.high, r.verdict));
+
+std::string RowStart(const PaperClaim& claim) { return absl::StrCat("| ", claim.name, " | "); }
+
+std::string Row(const Result& r) {
+  return absl::StrCat(RowStart(*r.claim), r.claim->paper, " | ", r.claim->sentence, " | ", r.claim->figure,
+                      absl::StrFormat(" | %s: %.4g | %s: %.4g | %d | %.3g [%.3g, %.3g] | %s |\n",
+                                      r.claim->method, r.means.method, r.claim->baseline, r.means.baseline,
+                                      r.seeds, r.effect.mean, r.effect.low, r.effect.high, r.verdict));
+}
+
+// The page with the result's row in place of the one that `page` has for that claim; claims without a row
+// have none.
+std::string WithRow(const std::string& page, const Result& result) {
+  const std::vector<std::string> lines = absl::StrSplit(page, '\n');
+  std::string rows, caveats;
+  for (const PaperClaim& claim : Claims()) {
+    const auto is_row = [&](const std::string& line) { return absl::StartsWith(line, RowStart(claim)); };
+    const auto found = std::find_if(lines.begin(), lines.end(), is_row);
+    if (&claim != result.claim && found == lines.end()) continue;
+    absl::StrAppend(&rows, &claim == result.claim ? Row(result) : *found + "\n");
+    absl::StrAppend(&caveats, "- ", claim.name, ": ", claim.caveat, "\n");
   }
-  absl::StrAppend(&page, "\n## What these runs cannot show, and why some fail\n");
-  for (const Result& r : results) absl::StrAppend(&page, "- ", r.claim->name, ": ", r.claim->caveat, "\n");
-  return page;
+  return absl::StrCat(kHead, rows, "\n## What these runs cannot show, and why some fail\n", caveats);
+}
+
+absl::Status ReplaceRow(const Result& result) {
+  if (FLAGS_page.empty()) return absl::OkStatus();
+  std::string page;
+  if (std::filesystem::exists(FLAGS_page)) {
+    PLUMB_ASSIGN_OR_RETURN(page, ReadFile(FLAGS_page));
+  }
+  return WriteFileAtomically(FLAGS_page, WithRow(page, result));
 }
 
 absl::StatusOr<std::vector<const PaperClaim*>> Chosen(const std::vector<std::string>& names) {
@@ -115,12 +140,11 @@ absl::Status Run(const std::vector<std::string>& names) {
     for (const PaperClaim& claim : Claims()) std::cout << claim.name << ": " << claim.sentence << "\n";
     return absl::OkStatus();
   }
-  std::vector<Result> results;
   for (const PaperClaim* claim : chosen) {
-    PLUMB_ASSIGN_OR_RETURN(Result result, Replicate(*claim));
-    results.push_back(std::move(result));
+    PLUMB_ASSIGN_OR_RETURN(const Result result, Replicate(*claim));
+    if (FLAGS_seeds == 0) PLUMB_RETURN_IF_ERROR(ReplaceRow(result));
   }
-  return FLAGS_all ? WriteFileAtomically(FLAGS_page, Page(results)) : absl::OkStatus();
+  return absl::OkStatus();
 }
 
 }  // namespace
