@@ -11,59 +11,149 @@
 
 #include "common/kernels/blocks.h"
 #include "common/kernels/vectorized.h"
+#include "optim/core/dot.h"
 
 namespace plumb {
 namespace {
 
-// Sixteen sums side by side, so that the loop needs no reordering to be vectorised.
+// Sums are over 8 numbers side by side and 8 rows at a time: x is read, or the sums are read and written,
+// once for the 8, and each row's stretch is asked for while the 8 before it are at work. One processor core
+// then takes rows as fast as memory gives them.
+constexpr int64_t kLanes = 8;
+constexpr int64_t kRows = 8;
+constexpr int64_t kColumns = 1024;  // a block: its sums stay in the first cache
+
+typedef double Doubles __attribute__((vector_size(8 * kLanes), aligned(8), may_alias));
+
 template <typename Scalar>
-inline __attribute__((always_inline)) double Dot(int64_t size, const Scalar* __restrict a,
-                                                 const Scalar* __restrict b) {
-  constexpr int64_t kLanes = 16;
-  double sums[kLanes] = {};
+inline __attribute__((always_inline)) void Load(const Scalar* values, Doubles& result) {
+  typedef Scalar Lanes
+      __attribute__((vector_size(kLanes * sizeof(Scalar)), aligned(sizeof(Scalar)), may_alias));
+  result = __builtin_convertvector(*reinterpret_cast<const Lanes*>(values), Doubles);
+}
+
+// sum += values * factor, a vector or a number.
+template <typename Scalar, typename Factor>
+inline __attribute__((always_inline)) void MultiplyAdd(const Scalar* values, const Factor& factor,
+                                                       Doubles& sum) {
+  Doubles numbers;
+  Load(values, numbers);
+  sum += numbers * factor;
+}
+
+// dots[r] = rows[r] . x for kCount rows that are `stride` apart; `next`: rows that come after them.
+template <int64_t kCount, typename Scalar>
+inline __attribute__((always_inline)) void Dots(int64_t size, int64_t stride, const Scalar* rows,
+                                                const Scalar* next, const Scalar* x, double* dots) {
+  Doubles sums[kCount] = {};
   int64_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) {
-    for (int64_t lane = 0; lane < kLanes; ++lane) {
-      sums[lane] += static_cast<double>(a[i + lane]) * static_cast<double>(b[i + lane]);
+  for (; i + 2 * kLanes <= size; i += 2 * kLanes) {
+    Doubles first, second;
+    Load(x + i, first);
+    Load(x + i + kLanes, second);
+    for (int64_t r = 0; r < kCount; ++r) {
+      __builtin_prefetch(next + r * stride + i);
+      MultiplyAdd(rows + r * stride + i, first, sums[r]);
+      MultiplyAdd(rows + r * stride + i + kLanes, second, sums[r]);
     }
   }
-  double sum = 0;
-  for (const double lane : sums) sum += lane;
-  for (; i < size; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-  return sum;
+  for (int64_t r = 0; r < kCount; ++r) {
+    dots[r] = 0;
+    for (int64_t lane = 0; lane < kLanes; ++lane) dots[r] += sums[r][lane];
+    for (int64_t j = i; j < size; ++j) {
+      dots[r] += static_cast<double>(rows[r * stride + j]) * static_cast<double>(x[j]);
+    }
+  }
 }
 
-PLUMB_VECTORIZED double DotBlock(int64_t size, const float* a, const float* b) { return Dot(size, a, b); }
-PLUMB_VECTORIZED double DotBlock(int64_t size, const double* a, const double* b) { return Dot(size, a, b); }
+// sums += sum over r of coefficients[r] rows[r].
+template <int64_t kCount, typename Scalar>
+inline __attribute__((always_inline)) void Add(int64_t size, int64_t stride, const Scalar* rows,
+                                               const Scalar* next, const double* coefficients, double* sums) {
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= size; i += 2 * kLanes) {
+    Doubles* into = reinterpret_cast<Doubles*>(sums + i);
+    Doubles first = into[0], second = into[1];
+    for (int64_t r = 0; r < kCount; ++r) {
+      __builtin_prefetch(next + r * stride + i);
+      MultiplyAdd(rows + r * stride + i, coefficients[r], first);
+      MultiplyAdd(rows + r * stride + i + kLanes, coefficients[r], second);
+    }
+    into[0] = first;
+    into[1] = second;
+  }
+  for (; i < size; ++i) {
+    for (int64_t r = 0; r < kCount; ++r) {
+      sums[i] += coefficients[r] * static_cast<double>(rows[r * stride + i]);
+    }
+  }
+}
 
 template <typename Scalar>
-inline __attribute__((always_inline)) void Add(int64_t size, double scale, const Scalar* __restrict values,
-                                               double* __restrict sums) {
-  for (int64_t i = 0; i < size; ++i) sums[i] += scale * static_cast<double>(values[i]);
+inline __attribute__((always_inline)) void AllDots(int64_t count, int64_t size, int64_t stride,
+                                                   const Scalar* rows, const Scalar* x, double* dots) {
+  int64_t row = 0;
+  for (; row + kRows <= count; row += kRows) {
+    const Scalar* these = rows + row * stride;
+    const bool more = row + 2 * kRows <= count;
+    Dots<kRows>(size, stride, these, more ? these + kRows * stride : these, x, dots + row);
+  }
+  for (; row < count; ++row) {
+    Dots<1>(size, stride, rows + row * stride, rows + std::min(row + 1, count - 1) * stride, x, dots + row);
+  }
 }
 
-PLUMB_VECTORIZED void AddBlock(int64_t size, double scale, const float* values, double* sums) {
-  Add(size, scale, values, sums);
+template <typename Scalar>
+inline __attribute__((always_inline)) void AddAll(int64_t count, int64_t size, int64_t stride,
+                                                  const Scalar* rows, const double* coefficients,
+                                                  double* sums) {
+  int64_t row = 0;
+  for (; row + kRows <= count; row += kRows) {
+    const Scalar* these = rows + row * stride;
+    const bool more = row + 2 * kRows <= count;
+    Add<kRows>(size, stride, these, more ? these + kRows * stride : these, coefficients + row, sums);
+  }
+  for (; row < count; ++row) {
+    Add<1>(size, stride, rows + row * stride, rows + std::min(row + 1, count - 1) * stride,
+           coefficients + row, sums);
+  }
 }
-PLUMB_VECTORIZED void AddBlock(int64_t size, double scale, const double* values, double* sums) {
-  Add(size, scale, values, sums);
+
+PLUMB_VECTORIZED void DotsOfBlock(int64_t count, int64_t size, int64_t stride, const float* rows,
+                                  const float* x, double* dots) {
+  AllDots(count, size, stride, rows, x, dots);
+}
+PLUMB_VECTORIZED void DotsOfBlock(int64_t count, int64_t size, int64_t stride, const double* rows,
+                                  const double* x, double* dots) {
+  AllDots(count, size, stride, rows, x, dots);
+}
+
+PLUMB_VECTORIZED void AddToBlock(int64_t count, int64_t size, int64_t stride, const float* rows,
+                                 const double* coefficients, double* sums) {
+  AddAll(count, size, stride, rows, coefficients, sums);
+}
+PLUMB_VECTORIZED void AddToBlock(int64_t count, int64_t size, int64_t stride, const double* rows,
+                                 const double* coefficients, double* sums) {
+  AddAll(count, size, stride, rows, coefficients, sums);
 }
 
 // rows[r] . x for the first `count` rows of [m, d].
 std::vector<double> RowDots(const at::Tensor& rows, int64_t count, const at::Tensor& x) {
   const int64_t size = rows.size(1);
-  std::vector<double> partial(BlockCount(size) * count);
+  std::vector<double> partial(BlockCount(size, kColumns) * count);
   AT_DISPATCH_FLOATING_TYPES(rows.scalar_type(), "RowDots", [&] {
     const scalar_t* matrix = rows.const_data_ptr<scalar_t>();
     const scalar_t* vector = x.const_data_ptr<scalar_t>();
-    ForEachBlock(size, [&](int64_t block, int64_t begin, int64_t end) {
-      for (int64_t row = 0; row < count; ++row) {
-        partial[block * count + row] = DotBlock(end - begin, matrix + row * size + begin, vector + begin);
-      }
-    });
+    ForEachBlock(
+        size,
+        [&](int64_t block, int64_t begin, int64_t end) {
+          DotsOfBlock(count, end - begin, size, matrix + begin, vector + begin,
+                      partial.data() + block * count);
+        },
+        kColumns, /*grain_size=*/1);
   });
   std::vector<double> dots(count);
-  for (int64_t block = 0; block < BlockCount(size); ++block) {
+  for (int64_t block = 0; block < BlockCount(size, kColumns); ++block) {
     for (int64_t row = 0; row < count; ++row) dots[row] += partial[block * count + row];
   }
   return dots;
@@ -77,15 +167,15 @@ void AddRows(const at::Tensor& rows, const std::vector<double>& coefficients, co
     const scalar_t* matrix = rows.const_data_ptr<scalar_t>();
     const scalar_t* vector = x.const_data_ptr<scalar_t>();
     scalar_t* result = output.mutable_data_ptr<scalar_t>();
-    ForEachBlock(size, [&](int64_t, int64_t begin, int64_t end) {
-      double sums[kBlockSize] = {};
-      AddBlock(end - begin, x_scale, vector + begin, sums);
-      for (size_t row = 0; row < coefficients.size(); ++row) {
-        if (coefficients[row] == 0) continue;
-        AddBlock(end - begin, coefficients[row], matrix + row * size + begin, sums);
-      }
-      for (int64_t i = begin; i < end; ++i) result[i] = static_cast<scalar_t>(sums[i - begin]);
-    });
+    ForEachBlock(
+        size,
+        [&](int64_t, int64_t begin, int64_t end) {
+          double sums[kColumns];
+          for (int64_t i = begin; i < end; ++i) sums[i - begin] = x_scale * static_cast<double>(vector[i]);
+          AddToBlock(coefficients.size(), end - begin, size, matrix + begin, coefficients.data(), sums);
+          for (int64_t i = begin; i < end; ++i) result[i] = static_cast<scalar_t>(sums[i - begin]);
+        },
+        kColumns, /*grain_size=*/1);
   });
 }
 
@@ -167,18 +257,19 @@ void SlidingInverseFisher::Push(const at::Tensor& gradient) {
   const auto entry = [&](int64_t row, int64_t column) -> double& { return factor[row * window + column]; };
   if (count() == window) {
     // The rest of the matrix is L22 L22^T + l21 l21^T: a rank-1 update of L22 by Givens rotations, which
-    // moves up and to the left on the way.
-    std::vector<double> column(window);
-    for (int64_t i = 1; i < window; ++i) column[i] = entry(i, 0);
-    for (int64_t j = 1; j < window; ++j) {
-      const double diagonal = std::hypot(entry(j, j), column[j]);
-      const double cosine = entry(j, j) / diagonal, sine = column[j] / diagonal;
-      entry(j - 1, j - 1) = diagonal;
-      for (int64_t i = j + 1; i < window; ++i) {
+    // moves up and to the left on the way, a row at a time.
+    std::vector<double> cosines(window), sines(window);
+    for (int64_t i = 1; i < window; ++i) {
+      double rest = entry(i, 0);
+      for (int64_t j = 1; j < i; ++j) {
         const double value = entry(i, j);
-        entry(i - 1, j - 1) = cosine * value + sine * column[i];
-        column[i] = cosine * column[i] - sine * value;
+        entry(i - 1, j - 1) = cosines[j] * value + sines[j] * rest;
+        rest = cosines[j] * rest - sines[j] * value;
       }
+      const double diagonal = std::hypot(entry(i, i), rest);
+      cosines[i] = entry(i, i) / diagonal;
+      sines[i] = rest / diagonal;
+      entry(i - 1, i - 1) = diagonal;
     }
   }
   int64_t& pushed = *pushed_.mutable_data_ptr<int64_t>();
@@ -188,15 +279,12 @@ void SlidingInverseFisher::Push(const at::Tensor& gradient) {
   const int64_t n = count();
   const std::vector<double> dots = RowDots(gradients_, n, gradients_[Row(n - 1)]);
   const double damping = window * damp_;
-  double rest = dots[Row(n - 1)] + damping;
+  double* last = &entry(n - 1, 0);
   for (int64_t j = 0; j < n - 1; ++j) {
-    double value = dots[Row(j)];
-    for (int64_t k = 0; k < j; ++k) value -= entry(n - 1, k) * entry(j, k);
-    entry(n - 1, j) = value / entry(j, j);
-    rest -= entry(n - 1, j) * entry(n - 1, j);
+    last[j] = (dots[Row(j)] - Dot(last, &entry(j, 0), j)) / entry(j, j);
   }
   // At least the damping, whatever rounding says.
-  entry(n - 1, n - 1) = std::sqrt(std::max(rest, damping));
+  last[n - 1] = std::sqrt(std::max(dots[Row(n - 1)] + damping - Dot(last, last, n - 1), damping));
 }
 
 void SlidingInverseFisher::SolveUpper(std::vector<double>* values) const {
@@ -212,9 +300,8 @@ void SlidingInverseFisher::Solve(std::vector<double>* values) const {
   const double* factor = factor_.const_data_ptr<double>();
   const int64_t window = gradients_.size(0);
   for (int64_t i = 0; i < count(); ++i) {
-    double value = (*values)[i];
-    for (int64_t k = 0; k < i; ++k) value -= factor[i * window + k] * (*values)[k];
-    (*values)[i] = value / factor[i * window + i];
+    const double* row = factor + i * window;
+    (*values)[i] = ((*values)[i] - Dot(row, values->data(), i)) / row[i];
   }
   SolveUpper(values);
 }
