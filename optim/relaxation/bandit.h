@@ -1,7 +1,14 @@
 #ifndef PLUMB_OPTIM_RELAXATION_BANDIT_H_
 #define PLUMB_OPTIM_RELAXATION_BANDIT_H_
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
 
 namespace plumb {
 
@@ -25,7 +32,22 @@ class Bandit {
 
   // What the action cost that was chosen last: at least 1, as iterations do.
   virtual void Tell(double cost) = 0;
+
+  // Everything that a resumed run needs, by name, vectors of f64: a bandit of the same actions, options and
+  // random stream then chooses as the one that went on. Loading refuses what does not fit, and changes
+  // nothing then.
+  std::map<std::string, at::Tensor> State() const;
+  absl::Status LoadState(const std::map<std::string, at::Tensor>& state);
+
+ protected:
+  using Numbers = std::map<std::string, std::vector<double>>;
+  virtual Numbers StateNumbers() const = 0;
+  // Of the names and sizes of StateNumbers(). Error: an action that is none, negative rounds.
+  virtual absl::Status SetStateNumbers(const Numbers& numbers) = 0;
 };
+
+// An error unless `rounds` and `chosen` are what a bandit of `actions` actions may have come to.
+absl::Status CheckRounds(double rounds, double chosen, int64_t actions);
 
 }  // namespace plumb
 

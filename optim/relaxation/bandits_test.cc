@@ -1,7 +1,9 @@
+#include <ATen/TensorOperators.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
 #include <numeric>
+#include <string>
 
 #include "common/testing/testing.h"
 #include "optim/relaxation/chebyshev_bandit.h"
@@ -166,6 +168,59 @@ TEST(ChebyshevBanditTest, SaysWhatIsWrong) {
   EXPECT_THAT(ChebyshevBandit::Create(2, options, random).status().message(),
               HasSubstr("lower must be below upper"));
   EXPECT_FALSE(ChebyshevBandit::Create(0, {}, random).ok());
+}
+
+// Rounds whose costs depend on the context and on the action; the actions chosen.
+std::vector<int64_t> Play(Bandit* bandit, int first, int last) {
+  const RandomStream noise(9, "noise");
+  std::vector<int64_t> actions;
+  for (int round = first; round < last; ++round) {
+    const double context = 4 * noise.Child("context").Uniform(round) - 1;
+    actions.push_back(bandit->Choose(context));
+    bandit->Tell(2 + actions.back() * context * context + noise.Uniform(round));
+  }
+  return actions;
+}
+
+// A bandit that was saved between Choose and Tell and loaded into a new one goes on as if nothing had been.
+template <typename Make>
+void ExpectResumes(const Make& make) {
+  auto through = make(), killed = make(), resumed = make();
+  Play(&through, 0, 100);
+  Play(&killed, 0, 100);
+  EXPECT_EQ(through.Choose(0.5), killed.Choose(0.5));
+  const auto state = killed.State();
+  ASSERT_TRUE(resumed.LoadState(state).ok()) << resumed.LoadState(state);
+  through.Tell(7);
+  resumed.Tell(7);
+  EXPECT_EQ(Play(&through, 101, 300), Play(&resumed, 101, 300));
+
+  // What does not fit is refused, and changes nothing.
+  for (const auto& [name, tensor] : state) {
+    auto damaged = state;
+    damaged.erase(name);
+    EXPECT_THAT(std::string(resumed.LoadState(damaged).message()), HasSubstr(name + ": is not there"));
+    damaged[name] = tensor.slice(0, 1);
+    EXPECT_THAT(std::string(resumed.LoadState(damaged).message()), HasSubstr(name + ": shape"));
+    damaged[name] = tensor.to(at::kFloat);
+    EXPECT_THAT(std::string(resumed.LoadState(damaged).message()), HasSubstr(name + ": dtype"));
+    damaged[name] = tensor;
+    damaged["other"] = tensor;
+    EXPECT_THAT(std::string(resumed.LoadState(damaged).message()), HasSubstr("other: there is no such part"));
+    if (name.find("chosen") != std::string::npos) {
+      damaged = state;
+      damaged[name] = tensor + 100;
+      EXPECT_THAT(std::string(resumed.LoadState(damaged).message()), HasSubstr("chosen: "));
+    }
+  }
+  EXPECT_EQ(Play(&through, 300, 400), Play(&resumed, 300, 400));
+}
+
+TEST(BanditTest, GoOnWhereTheyWereSaved) {
+  const RandomStream random(3, "bandit");
+  ExpectResumes([&] { return TsallisInf(4, random); });
+  ExpectResumes([&] { return BinnedTsallisInf(4, 3, -1, 3, random); });
+  ExpectResumes([] { return Chebyshev(4, 3); });
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
 #include "optim/relaxation/tsallis_inf.h"
 
 namespace plumb {
@@ -81,7 +82,8 @@ ChebyshevBandit::ChebyshevBandit(int64_t actions, const ChebyshevBanditOptions& 
       fits_(actions, Fit{std::vector<double>(options.terms * options.terms),
                          std::vector<double>(options.terms), std::vector<double>(options.terms)}),
       least_(std::numeric_limits<double>::infinity()),
-      most_(-std::numeric_limits<double>::infinity()) {}
+      most_(-std::numeric_limits<double>::infinity()),
+      features_(options.terms) {}
 
 std::vector<double> ChebyshevBandit::Features(double context) const {
   const double unit =
@@ -151,6 +153,42 @@ void ChebyshevBandit::Tell(double cost) {
   const double t = rounds_, d = fits_.size();
   const double error = squared_errors_ + 2 * alpha * alpha * t;
   gamma_ = error > 0 ? 2 * t * std::sqrt(d * t / error) : 0;
+}
+
+Bandit::Numbers ChebyshevBandit::StateNumbers() const {
+  Numbers numbers = {{"least_and_most", {least_, most_}},
+                     {"squared_errors", {squared_errors_}},
+                     {"gamma", {gamma_}},
+                     {"rounds", {static_cast<double>(rounds_)}},
+                     {"chosen", {static_cast<double>(chosen_)}},
+                     {"predicted", {predicted_}},
+                     {"features", features_}};
+  for (size_t action = 0; action < fits_.size(); ++action) {
+    const std::string prefix = absl::StrCat("action.", action);
+    numbers[prefix + ".gram"] = fits_[action].gram;
+    numbers[prefix + ".moments"] = fits_[action].moments;
+    numbers[prefix + ".theta"] = fits_[action].theta;
+  }
+  return numbers;
+}
+
+absl::Status ChebyshevBandit::SetStateNumbers(const Numbers& numbers) {
+  const auto number = [&](const char* name) { return numbers.at(name)[0]; };
+  PLUMB_RETURN_IF_ERROR(CheckRounds(number("rounds"), number("chosen"), fits_.size()));
+  for (size_t action = 0; action < fits_.size(); ++action) {
+    const std::string prefix = absl::StrCat("action.", action);
+    fits_[action] = {numbers.at(prefix + ".gram"), numbers.at(prefix + ".moments"),
+                     numbers.at(prefix + ".theta")};
+  }
+  least_ = numbers.at("least_and_most")[0];
+  most_ = numbers.at("least_and_most")[1];
+  squared_errors_ = number("squared_errors");
+  gamma_ = number("gamma");
+  rounds_ = number("rounds");
+  chosen_ = number("chosen");
+  predicted_ = number("predicted");
+  features_ = numbers.at("features");
+  return absl::OkStatus();
 }
 
 }  // namespace plumb

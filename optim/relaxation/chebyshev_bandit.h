@@ -43,6 +43,10 @@ class ChebyshevBandit : public Bandit {
   std::vector<double> Probabilities(double context) const;  // of the next round
   const std::vector<double>& coefficients(int64_t action) const { return fits_[action].theta; }
 
+ protected:
+  Numbers StateNumbers() const override;
+  absl::Status SetStateNumbers(const Numbers& numbers) override;
+
  private:
   // The least squares of one action: sums of the products of its features with themselves and with cost - 1.
   struct Fit {
@@ -60,7 +64,7 @@ class ChebyshevBandit : public Bandit {
   double least_, most_, squared_errors_ = 0, gamma_ = 0;
   int64_t rounds_ = 0, chosen_ = 0;
   double predicted_ = 0;
-  std::vector<double> features_;
+  std::vector<double> features_;  // of the last context
 };
 
 // min x'Gx / 2 - h'x subject to |x_j| <= bounds_j. gram: [M, M] in rows, symmetric and at least semidefinite.

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+
 namespace plumb {
 
 std::vector<double> RelaxationGrid(int64_t count) {
@@ -60,6 +63,30 @@ void TsallisInf::Tell(double cost) {
   if (sum_ > 0) scale_ = sum_ / rounds_;
 }
 
+Bandit::Numbers TsallisInf::StateNumbers() const {
+  return {{"estimates", estimates_},
+          {"scale", {scale_}},
+          {"sum", {sum_}},
+          {"rounds", {static_cast<double>(rounds_)}},
+          {"chosen", {static_cast<double>(chosen_)}},
+          {"probability", {probability_}}};
+}
+
+absl::Status TsallisInf::SetStateNumbers(const Numbers& numbers) {
+  const auto number = [&](const char* name) { return numbers.at(name)[0]; };
+  PLUMB_RETURN_IF_ERROR(CheckRounds(number("rounds"), number("chosen"), estimates_.size()));
+  if (!(number("scale") > 0 && number("probability") > 0)) {
+    return absl::InvalidArgumentError("state of a bandit: scale and probability must be above 0");
+  }
+  estimates_ = numbers.at("estimates");
+  scale_ = number("scale");
+  sum_ = number("sum");
+  rounds_ = number("rounds");
+  chosen_ = number("chosen");
+  probability_ = number("probability");
+  return absl::OkStatus();
+}
+
 BinnedTsallisInf::BinnedTsallisInf(int64_t actions, int64_t bins, double lower, double upper,
                                    const RandomStream& random)
     : lower_(lower), upper_(upper) {
@@ -71,6 +98,29 @@ int64_t BinnedTsallisInf::Choose(double context) {
   const double bins = bins_.size();
   chosen_ = std::clamp(std::floor((context - lower_) / (upper_ - lower_) * bins), 0.0, bins - 1);
   return bins_[chosen_].Choose(context);
+}
+
+Bandit::Numbers BinnedTsallisInf::StateNumbers() const {
+  Numbers numbers = {{"chosen_bin", {static_cast<double>(chosen_)}}};
+  for (size_t bin = 0; bin < bins_.size(); ++bin) {
+    for (auto& [name, values] : bins_[bin].StateNumbers())
+      numbers[absl::StrCat("bin.", bin, ".", name)] = values;
+  }
+  return numbers;
+}
+
+absl::Status BinnedTsallisInf::SetStateNumbers(const Numbers& numbers) {
+  const double chosen = numbers.at("chosen_bin")[0];
+  PLUMB_RETURN_IF_ERROR(CheckRounds(/*rounds=*/0, chosen, bins_.size()));
+  std::vector<TsallisInf> next = bins_;
+  for (size_t bin = 0; bin < next.size(); ++bin) {
+    Numbers own = next[bin].StateNumbers();
+    for (auto& [name, values] : own) values = numbers.at(absl::StrCat("bin.", bin, ".", name));
+    PLUMB_RETURN_IF_ERROR(next[bin].SetStateNumbers(own));
+  }
+  bins_ = std::move(next);
+  chosen_ = chosen;
+  return absl::OkStatus();
 }
 
 }  // namespace plumb

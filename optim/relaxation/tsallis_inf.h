@@ -28,9 +28,15 @@ class TsallisInf : public Bandit {
   int64_t Choose(double context) override;
   void Tell(double cost) override;
 
+  friend class BinnedTsallisInf;
+
   std::vector<double> Probabilities() const;                           // of the next round
   const std::vector<double>& estimates() const { return estimates_; }  // k
   double scale() const { return scale_; }
+
+ protected:
+  Numbers StateNumbers() const override;
+  absl::Status SetStateNumbers(const Numbers& numbers) override;
 
  private:
   RandomStream random_;
@@ -49,6 +55,10 @@ class BinnedTsallisInf : public Bandit {
 
   int64_t Choose(double context) override;
   void Tell(double cost) override { bins_[chosen_].Tell(cost); }
+
+ protected:
+  Numbers StateNumbers() const override;
+  absl::Status SetStateNumbers(const Numbers& numbers) override;
 
  private:
   std::vector<TsallisInf> bins_;
