@@ -9,6 +9,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -143,6 +144,31 @@ TEST(RunStudy, FailuresAreEvaluationsAndTooManyEndIt) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("3 evaluations in a row failed"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("exit code 1: no such file"));
   EXPECT_FALSE(FileExists(none + "/best.json"));
+}
+
+// A program that dies, hangs, prints NaN or nonsense: each an evaluation with its reason, nothing lost.
+TEST(RunStudy, WhateverACommandDoesIsAnEvaluation) {
+  const std::string folder = TemporaryFolder();
+  const std::string text =
+      "parameter { name: 'kind' min: 0 max: 4 integer: true } max_evaluations: 16 objective { command { "
+      "time_limit_seconds: 0.3 run: \"case $(tr -dc 0-9) in 0) kill -9 $$;; 1) sleep 60;; 2) echo nan;; "
+      "3) echo three;; *) echo 4;; esac\" } }";
+  PLUMB_ASSERT_OK(RunStudy(Recipe(text, folder), "auto"));
+  EXPECT_EQ(Best(folder)["value"].get<double>(), 4);
+  const std::map<int, std::string> reasons = {{0, "ended by signal 9"},
+                                              {1, "took longer than 0.3 seconds"},
+                                              {2, "the value is nan"},
+                                              {3, "'three' is no number"}};
+  std::map<int, int> counts;
+  for (const std::string& line : Evaluations(folder)) {
+    const auto evaluation = nlohmann::json::parse(line);
+    const int kind = evaluation["parameters"]["kind"];
+    ++counts[kind];
+    if (kind < 4) {
+      EXPECT_EQ(evaluation["failure"], reasons.at(kind));
+    }
+  }
+  for (int kind = 0; kind <= 4; ++kind) EXPECT_GE(counts[kind], 2) << kind;
 }
 
 TEST(RunStudy, SaysWhatIsWrong) {
