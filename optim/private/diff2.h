@@ -22,9 +22,11 @@ namespace plumb {
 // x moves along -v. For losses whose gradients are C2-Lipschitz a difference is that small by itself, so
 // that near a stationary point the noise dies away with the steps.
 //
-// Not verified: the paper's constants for its rates, and its second subroutine (local steps at the clients):
-// only gradient descent at the server is here. The form of the steps is from the abstract and from secondary
-// descriptions of the paper's Algorithm 1.
+// Not verified: the paper's constants for its rates. Only gradient descent at the server is here. The second
+// subroutine, local steps at the clients, builds on Murata and Suzuki 2021, "Bias-Variance Reduced Local SGD"
+// (arXiv 2102.03198), by all appearance; how it clips the local differences and where it adds noise, on which
+// its privacy rests, could not be confirmed from what was at hand, so that it is left out. The form of the
+// steps is from the abstract and from secondary descriptions of the paper's Algorithm 1.
 struct Diff2Options {
   int64_t period = 10;
   double clip = 1;                         // C1
