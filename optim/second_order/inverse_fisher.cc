@@ -89,52 +89,51 @@ inline __attribute__((always_inline)) void Add(int64_t size, int64_t stride, con
   }
 }
 
+// `after`: where the rows' next block begins, or any of them.
 template <typename Scalar>
 inline __attribute__((always_inline)) void AllDots(int64_t count, int64_t size, int64_t stride,
-                                                   const Scalar* rows, const Scalar* x, double* dots) {
+                                                   const Scalar* rows, const Scalar* after, const Scalar* x,
+                                                   double* dots) {
   int64_t row = 0;
   for (; row + kRows <= count; row += kRows) {
     const Scalar* these = rows + row * stride;
     const bool more = row + 2 * kRows <= count;
-    Dots<kRows>(size, stride, these, more ? these + kRows * stride : these, x, dots + row);
+    Dots<kRows>(size, stride, these, more ? these + kRows * stride : after, x, dots + row);
   }
-  for (; row < count; ++row) {
-    Dots<1>(size, stride, rows + row * stride, rows + std::min(row + 1, count - 1) * stride, x, dots + row);
-  }
+  for (; row < count; ++row) Dots<1>(size, stride, rows + row * stride, after + row * stride, x, dots + row);
 }
 
 template <typename Scalar>
 inline __attribute__((always_inline)) void AddAll(int64_t count, int64_t size, int64_t stride,
-                                                  const Scalar* rows, const double* coefficients,
-                                                  double* sums) {
+                                                  const Scalar* rows, const Scalar* after,
+                                                  const double* coefficients, double* sums) {
   int64_t row = 0;
   for (; row + kRows <= count; row += kRows) {
     const Scalar* these = rows + row * stride;
     const bool more = row + 2 * kRows <= count;
-    Add<kRows>(size, stride, these, more ? these + kRows * stride : these, coefficients + row, sums);
+    Add<kRows>(size, stride, these, more ? these + kRows * stride : after, coefficients + row, sums);
   }
   for (; row < count; ++row) {
-    Add<1>(size, stride, rows + row * stride, rows + std::min(row + 1, count - 1) * stride,
-           coefficients + row, sums);
+    Add<1>(size, stride, rows + row * stride, after + row * stride, coefficients + row, sums);
   }
 }
 
 PLUMB_VECTORIZED void DotsOfBlock(int64_t count, int64_t size, int64_t stride, const float* rows,
-                                  const float* x, double* dots) {
-  AllDots(count, size, stride, rows, x, dots);
+                                  const float* after, const float* x, double* dots) {
+  AllDots(count, size, stride, rows, after, x, dots);
 }
 PLUMB_VECTORIZED void DotsOfBlock(int64_t count, int64_t size, int64_t stride, const double* rows,
-                                  const double* x, double* dots) {
-  AllDots(count, size, stride, rows, x, dots);
+                                  const double* after, const double* x, double* dots) {
+  AllDots(count, size, stride, rows, after, x, dots);
 }
 
 PLUMB_VECTORIZED void AddToBlock(int64_t count, int64_t size, int64_t stride, const float* rows,
-                                 const double* coefficients, double* sums) {
-  AddAll(count, size, stride, rows, coefficients, sums);
+                                 const float* after, const double* coefficients, double* sums) {
+  AddAll(count, size, stride, rows, after, coefficients, sums);
 }
 PLUMB_VECTORIZED void AddToBlock(int64_t count, int64_t size, int64_t stride, const double* rows,
-                                 const double* coefficients, double* sums) {
-  AddAll(count, size, stride, rows, coefficients, sums);
+                                 const double* after, const double* coefficients, double* sums) {
+  AddAll(count, size, stride, rows, after, coefficients, sums);
 }
 
 // rows[r] . x for the first `count` rows of [m, d].
@@ -147,8 +146,8 @@ std::vector<double> RowDots(const at::Tensor& rows, int64_t count, const at::Ten
     ForEachBlock(
         size,
         [&](int64_t block, int64_t begin, int64_t end) {
-          DotsOfBlock(count, end - begin, size, matrix + begin, vector + begin,
-                      partial.data() + block * count);
+          DotsOfBlock(count, end - begin, size, matrix + begin, matrix + (end < size ? end : begin),
+                      vector + begin, partial.data() + block * count);
         },
         kColumns, /*grain_size=*/1);
   });
@@ -172,7 +171,8 @@ void AddRows(const at::Tensor& rows, const std::vector<double>& coefficients, co
         [&](int64_t, int64_t begin, int64_t end) {
           double sums[kColumns];
           for (int64_t i = begin; i < end; ++i) sums[i - begin] = x_scale * static_cast<double>(vector[i]);
-          AddToBlock(coefficients.size(), end - begin, size, matrix + begin, coefficients.data(), sums);
+          AddToBlock(coefficients.size(), end - begin, size, matrix + begin,
+                     matrix + (end < size ? end : begin), coefficients.data(), sums);
           for (int64_t i = begin; i < end; ++i) result[i] = static_cast<scalar_t>(sums[i - begin]);
         },
         kColumns, /*grain_size=*/1);
