@@ -39,24 +39,27 @@ class LinearScore : public NodeScore {
       }
       return losses;
     }
-    // Rows that still belong to this order stay as they are.
-    int64_t known = 0;
-    while (known < std::min<int64_t>(first, factored_.size()) && factored_[known] == order[known]) ++known;
-    factored_.assign(order.begin(), order.begin() + last);
-    for (int64_t i = known; i < last; ++i) {
-      double* row = Row(i);
-      const double* from = moments_ + order[i] * size_;
-      for (int64_t j = 0; j < i; ++j) row[j] = (from[order[j]] - Dot(row, Row(j), j)) / Row(j)[j];
-      const double variance = from[order[i]] - Dot(row, row, i);
-      row[i] = std::sqrt(std::max(variance, 1e-300));
-      if (i >= first) losses.push_back(variance / 2);
-    }
+    Factor(order.subspan(0, last));
+    for (int64_t i = first; i < last; ++i) losses.push_back(Row(i)[i] * Row(i)[i] / 2);
     return losses;
   }
 
   at::Tensor Weights(absl::Span<const int64_t> order) override {
     const at::Tensor weights = at::zeros({size_, size_}, at::kDouble);
     auto element = weights.accessor<double, 2>();
+    if (!mask_.forbidden.defined()) {
+      Factor(order);
+      for (int64_t position = 1; position < size_; ++position) {
+        // L' w = the node's row of the factor, L that of its predecessors.
+        std::vector<double> found(Row(position), Row(position) + position);
+        for (int64_t k = position - 1; k >= 0; --k) {
+          found[k] /= Row(k)[k];
+          for (int64_t j = 0; j < k; ++j) found[j] -= found[k] * Row(k)[j];
+          element[order[k]][order[position]] = found[k];
+        }
+      }
+      return weights;
+    }
     for (int64_t position = 1; position < size_; ++position) {
       const std::vector<int64_t> parents = Parents(mask_, order, position);
       if (parents.empty()) continue;
@@ -72,6 +75,20 @@ class LinearScore : public NodeScore {
 
  private:
   double* Row(int64_t i) { return factor_.data() + i * size_; }
+
+  // The factor in this order; rows of the last one that still belong to it stay as they are.
+  void Factor(absl::Span<const int64_t> order) {
+    const int64_t last = order.size();
+    int64_t known = 0;
+    while (known < std::min<int64_t>(last, factored_.size()) && factored_[known] == order[known]) ++known;
+    factored_.assign(order.begin(), order.end());
+    for (int64_t i = known; i < last; ++i) {
+      double* row = Row(i);
+      const double* from = moments_ + order[i] * size_;
+      for (int64_t j = 0; j < i; ++j) row[j] = (from[order[j]] - Dot(row, Row(j), j)) / Row(j)[j];
+      row[i] = std::sqrt(std::max(from[order[i]] - Dot(row, row, i), 1e-300));
+    }
+  }
 
   // The weights of a node's parents, and the loss that they leave.
   std::pair<at::Tensor, double> Regress(const std::vector<int64_t>& parents, int64_t node) const {
