@@ -8,7 +8,7 @@ venv="${HOME}/.cache/plumb/bench_venv"
 for argument in "$@"; do
   case "$argument" in --venv=*) venv="${argument#--venv=}" ;; esac
 done
-if [[ ! -x "$venv/bin/python" ]] || ! "$venv/bin/python" -c 'import botorch, ipyopt, opacus, trl' 2>/dev/null; then
+if [[ ! -x "$venv/bin/python" ]] || ! "$venv/bin/python" -c 'import botorch, castle, ipyopt, jaxopt, opacus, trl' 2>/dev/null; then
   echo "installing the peers into $venv" >&2
   python3 -m venv "$venv"
   "$venv/bin/pip" install --quiet -r "$here/requirements.txt"
