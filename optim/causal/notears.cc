@@ -7,9 +7,11 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
+#include <cmath>
 #include <limits>
 #include <utility>
 
+#include "absl/strings/str_format.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/shape.h"
 
@@ -47,9 +49,20 @@ absl::StatusOr<NotearsResult> Notears(const at::Tensor& second_moments,
     result.jacobian = slope.reshape({1, size * size});
     return result;
   };
+  // h's gradient vanishes with h, so that no multiplier makes the Lagrangian stationary: h alone says when it
+  // is done, as in the authors' program.
+  bool acyclic = false;
+  const auto until_acyclic = [&](const IterationRecord& record) {
+    acyclic = std::isfinite(record.step) && record.infeasibility <= options.feasibility_tolerance();
+    return !acyclic;
+  };
   PLUMB_ASSIGN_OR_RETURN(
       ConstrainedResult found,
-      MinimizeAugmentedLagrangian(problem, at::zeros({size * size}, at::kDouble), options));
+      MinimizeAugmentedLagrangian(problem, at::zeros({size * size}, at::kDouble), options, until_acyclic));
+  if (acyclic) {
+    found.summary.termination = Termination::kConverged;
+    found.summary.reason = absl::StrFormat("h is at most %g", options.feasibility_tolerance());
+  }
   const at::Tensor weights = found.x.view({size, size});
   return NotearsResult{weights, score(weights), std::move(found.summary)};
 }
