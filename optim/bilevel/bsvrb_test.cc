@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/dot.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/linalg_solve.h>
 #include <ATen/ops/mm.h>
@@ -36,12 +37,13 @@ MultiBlockProblem Problem() {
   problem.blocks = kBlocks;
   problem.upper_samples = problem.lower_samples = kSamples;
   problem.upper = [](int64_t i, const at::Tensor& x, const at::Tensor& y, const at::Tensor& samples) {
-    return (y - TheData().t[i].index_select(0, samples)).square().sum(1).mean() / 2 +
-           kRidge * x.square().sum() / 2;
+    const at::Tensor rest = y - TheData().t[i].index_select(0, samples);
+    return at::dot(rest.flatten(), rest.flatten()) * (0.5 / samples.numel()) + at::dot(x, x) * (kRidge / 2);
   };
   problem.lower = [](int64_t i, const at::Tensor& x, const at::Tensor& y, const at::Tensor& samples) {
-    const at::Tensor rest = y - at::mv(TheData().a[i], x) - TheData().e[i].index_select(0, samples);
-    return ((1 + TheData().d[i].index_select(0, samples)) * rest.square().sum(1)).mean() / 2;
+    const at::Tensor rest = TheData().e[i].index_select(0, samples) - (y - at::mv(TheData().a[i], x));
+    const at::Tensor weights = (1 + TheData().d[i].index_select(0, samples)) * (0.5 / samples.numel());
+    return at::dot((weights.unsqueeze(1) * rest).flatten(), rest.flatten());
   };
   return problem;
 }
@@ -67,8 +69,8 @@ BsvrbOptions Options(Version version, int64_t block_batch, int64_t sample_batch)
   options.block_batch = block_batch;
   options.sample_batch = sample_batch;
   options.alpha = options.beta = 0.1;
-  options.step_x = 0.02;
-  options.step_y = options.step_v = 0.1;
+  options.step_x = 0.04;
+  options.step_y = options.step_v = 0.2;
   return options;
 }
 
@@ -86,21 +88,18 @@ double Error(const BsvrbOptions& options, int64_t iterations, uint64_t seed) {
   return sum;
 }
 
-TEST(BsvrbTest, ReachesTheClosedForm) {
-  const double start = Solution().norm().item<double>();
-  for (const Version version : {Version::kHessian, Version::kHessianVector}) {
-    EXPECT_LT(Error(Options(version, 4, 8), 800, 1), 0.25 * start) << (version == Version::kHessian);
-  }
-}
-
-// The paper's parallel speed-up: more blocks, and more samples a block, come closer in as many iterations.
+// It comes near the closed form; and the paper's parallel speed-up: more blocks, and more samples a block,
+// come closer in as many iterations.
 TEST(BsvrbTest, MoreBlocksAndMoreSamplesComeCloser) {
+  const double start = Solution().norm().item<double>();
   for (const Version version : {Version::kHessian, Version::kHessianVector}) {
     double one = 0, blocks = 0, samples = 0;
     for (const uint64_t seed : {1, 2}) {
-      one += Error(Options(version, 1, 1), 800, seed);
-      blocks += Error(Options(version, 4, 1), 800, seed);
-      samples += Error(Options(version, 4, 8), 800, seed);
+      one += Error(Options(version, 1, 1), 400, seed);
+      blocks += Error(Options(version, 4, 1), 400, seed);
+      const double nearest = Error(Options(version, 4, 8), 400, seed);
+      EXPECT_LT(nearest, 0.25 * start) << (version == Version::kHessian);
+      samples += nearest;
     }
     EXPECT_LT(blocks, one) << (version == Version::kHessian);
     EXPECT_LT(samples, blocks) << (version == Version::kHessian);
@@ -124,7 +123,7 @@ TEST(BsvrbTest, IsExactWithoutNoise) {
     Bsvrb method = Bsvrb::Create(problem, at::zeros({kX}, at::kDouble), at::zeros({kBlocks, kY}, at::kDouble),
                                  options, RandomStream(1, "bsvrb"))
                        .value();
-    for (int i = 0; i < 600; ++i) method.Step();
+    for (int i = 0; i < 300; ++i) method.Step();
     EXPECT_LT(Difference(method.x(), Solution()), 1e-6);
     EXPECT_LT(Difference(method.y()[1], at::mv(TheData().a[1], Solution()) + Offset(1)), 1e-6);
     EXPECT_LT(method.hypergradient().abs().max().item<double>(), 1e-6);

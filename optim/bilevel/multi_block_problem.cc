@@ -12,14 +12,17 @@
 namespace plumb {
 namespace {
 
-at::Tensor Gradient(const at::Tensor& output, const at::Tensor& weight, const at::Tensor& input,
-                    bool create) {
-  at::Tensor gradient;
+std::vector<at::Tensor> Gradients(const at::Tensor& output, const at::Tensor& weight,
+                                  const std::vector<at::Tensor>& inputs, bool create) {
+  std::vector<at::Tensor> gradients(inputs.size());
   if (output.requires_grad()) {
-    gradient = torch::autograd::grad({output}, {input}, {weight}, /*retain_graph=*/true, create,
-                                     /*allow_unused=*/true)[0];
+    gradients = torch::autograd::grad({output}, inputs, {weight}, /*retain_graph=*/true, create,
+                                      /*allow_unused=*/true);
   }
-  return gradient.defined() ? gradient : at::zeros_like(input);
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    if (!gradients[i].defined()) gradients[i] = at::zeros_like(inputs[i]);
+  }
+  return gradients;
 }
 
 }  // namespace
@@ -32,16 +35,17 @@ BlockDerivatives::BlockDerivatives(const MultiBlockProblem& problem, int64_t blo
       y_(y.detach().clone().requires_grad_(true)) {
   const at::AutoGradMode record(true);
   const at::Tensor upper = problem.upper(block, x_, y_, upper_samples).sum();
-  upper_x_ = Gradient(upper, {}, x_, /*create=*/false);
-  upper_y_ = Gradient(upper, {}, y_, /*create=*/false);
-  slope_ = Gradient(problem.lower(block, x_, y_, lower_samples).sum(), {}, y_, /*create=*/true);
+  const std::vector<at::Tensor> slopes = Gradients(upper, {}, {x_, y_}, /*create=*/false);
+  upper_x_ = slopes[0];
+  upper_y_ = slopes[1];
+  slope_ = Gradients(problem.lower(block, x_, y_, lower_samples).sum(), {}, {y_}, /*create=*/true)[0];
   calls->values += upper_samples.numel() + lower_samples.numel();
   calls->gradients += upper_samples.numel() + lower_samples.numel();
 }
 
 at::Tensor BlockDerivatives::HessianTimes(const at::Tensor& v) const {
   ++calls_->hessian_vectors;
-  return Gradient(slope_, v, y_, /*create=*/false);
+  return Gradients(slope_, v, {y_}, /*create=*/false)[0];
 }
 
 at::Tensor BlockDerivatives::Hessian() const {
@@ -53,7 +57,7 @@ at::Tensor BlockDerivatives::Hessian() const {
 
 at::Tensor BlockDerivatives::CrossTimes(const at::Tensor& v) const {
   ++calls_->hessian_vectors;
-  return Gradient(slope_, v, x_, /*create=*/false);
+  return Gradients(slope_, v, {x_}, /*create=*/false)[0];
 }
 
 }  // namespace plumb
