@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/kernels/vectorized.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/shape.h"
 #include "optim/core/dot.h"
@@ -21,6 +22,27 @@ namespace {
 constexpr double kSufficientDecrease = 1e-4;
 constexpr int kMostTries = 40;
 
+// x . columns[c] for kTogether columns of `size` numbers one after the other, so that no sum waits for
+// itself.
+constexpr int64_t kTogether = 4;
+PLUMB_VECTORIZED void Dots(const double* x, const double* columns, int64_t size, double* dots) {
+  constexpr int64_t kLanes = 8;
+  typedef double Lanes __attribute__((vector_size(8 * kLanes), aligned(8), may_alias));
+  Lanes sums[kTogether] = {};
+  int64_t i = 0;
+  for (; i + kLanes <= size; i += kLanes) {
+    const Lanes factor = *reinterpret_cast<const Lanes*>(x + i);
+    for (int64_t c = 0; c < kTogether; ++c) {
+      sums[c] += factor * *reinterpret_cast<const Lanes*>(columns + c * size + i);
+    }
+  }
+  for (int64_t c = 0; c < kTogether; ++c) {
+    dots[c] = 0;
+    for (int64_t lane = 0; lane < kLanes; ++lane) dots[c] += sums[c][lane];
+    for (int64_t j = i; j < size; ++j) dots[c] += x[j] * columns[c * size + j];
+  }
+}
+
 // f, its gradient and its Hessian at one point after another; columns of y_i x_i are contiguous, so that all
 // of it is inner products.
 class Objective {
@@ -28,11 +50,17 @@ class Objective {
   Objective(const at::Tensor& inputs, const at::Tensor& labels, const at::Tensor& penalties)
       : rows_(inputs.size(0)),
         size_(inputs.size(1)),
-        columns_((inputs * labels.unsqueeze(1)).t().contiguous()),
+        columns_(rows_ * size_),
         penalties_(penalties.const_data_ptr<double>()),
         margins_(rows_),
         residuals_(rows_),
-        scaled_(rows_) {}
+        scaled_(rows_) {
+    const at::Tensor matrix = inputs.contiguous(), signs = labels.contiguous();
+    const double *element = matrix.const_data_ptr<double>(), *sign = signs.const_data_ptr<double>();
+    for (int64_t i = 0; i < rows_; ++i) {
+      for (int64_t j = 0; j < size_; ++j) columns_[j * rows_ + i] = sign[i] * *element++;
+    }
+  }
 
   // f(w), and what the derivatives there are made of.
   double Value(const double* w) {
@@ -68,16 +96,19 @@ class Objective {
       for (int64_t i = 0; i < rows_; ++i) {
         scaled_[i] = residuals_[i] * (1 - rows_ * residuals_[i]) * column[i];
       }
-      for (int64_t k = 0; k <= j; ++k) hessian[j * size_ + k] = Dot(scaled_.data(), Column(k), rows_);
+      double* row = hessian + j * size_;
+      int64_t k = 0;
+      for (; k + kTogether <= j + 1; k += kTogether) Dots(scaled_.data(), Column(k), rows_, row + k);
+      for (; k <= j; ++k) row[k] = Dot(scaled_.data(), Column(k), rows_);
       hessian[j * (size_ + 1)] += penalties_[j];
     }
   }
 
  private:
-  const double* Column(int64_t j) const { return columns_.const_data_ptr<double>() + j * rows_; }
+  const double* Column(int64_t j) const { return columns_.data() + j * rows_; }
 
   const int64_t rows_, size_;
-  const at::Tensor columns_;
+  std::vector<double> columns_;
   const double* const penalties_;
   std::vector<double> margins_, residuals_, scaled_;
 };
