@@ -21,6 +21,7 @@
 #include "optim/bayesian/deup.h"
 #include "optim/bayesian/expected_improvement.h"
 #include "optim/bayesian/fantasy_improvement.h"
+#include "optim/bayesian/fit_multi_task.h"
 #include "optim/bayesian/knowledge_gradient.h"
 #include "optim/bayesian/max_value_entropy.h"
 #include "optim/bayesian/maximize_acquisition.h"
@@ -94,6 +95,27 @@ absl::StatusOr<Environment> EnvironmentOf(const BayesianOptions& options, const 
   return environment;
 }
 
+absl::Status CheckRelated(const BayesianOptions& options, int64_t dimension) {
+  for (int i = 0; i < options.related_observation_size(); ++i) {
+    const RelatedObservation& observation = options.related_observation(i);
+    const auto error = [&](const std::string& what) {
+      return absl::InvalidArgumentError(absl::StrCat("related_observation ", i, ": ", what));
+    };
+    if (observation.point_size() != dimension) {
+      return error(absl::StrCat("a point of ", observation.point_size(), " numbers, expected ", dimension));
+    }
+    bool finite = std::isfinite(observation.value());
+    for (const double coordinate : observation.point()) finite = finite && std::isfinite(coordinate);
+    if (!finite) return error("expected finite numbers");
+    if (observation.task() < 1)
+      return error(absl::StrCat("task ", observation.task(), ", expected at least 1"));
+  }
+  if (options.has_deup() && options.related_observation_size() > 0) {
+    return absl::InvalidArgumentError("related_observation: not with deup, whose errors are of one task");
+  }
+  return absl::OkStatus();
+}
+
 // The model after `points` turned out as it expects.
 absl::StatusOr<std::shared_ptr<const GaussianProcess>> Believing(
     const std::shared_ptr<const GaussianProcess>& model, const at::Tensor& points) {
@@ -116,6 +138,7 @@ absl::StatusOr<std::unique_ptr<BayesianOptimizer>> BayesianOptimizer::Create(at:
       categories(options.categorical_coordinates().begin(), options.categorical_coordinates().end());
   PLUMB_ASSIGN_OR_RETURN(MixedSpace space, MixedSpace::Create(lower, upper, integers, categories));
   PLUMB_ASSIGN_OR_RETURN(Environment environment, EnvironmentOf(options, space));
+  PLUMB_RETURN_IF_ERROR(CheckRelated(options, lower.numel()));
   PLUMB_ASSIGN_OR_RETURN(SobolSequence sequence,
                          SobolSequence::Scrambled(lower.numel(), RandomStream(seed, "bayesian_start")));
   return std::unique_ptr<BayesianOptimizer>(new BayesianOptimizer(
@@ -130,7 +153,30 @@ BayesianOptimizer::BayesianOptimizer(at::Tensor lower, at::Tensor upper, const B
       stream_(seed, "bayesian_optimizer"),
       sequence_(std::move(sequence)),
       space_(std::move(space)),
-      environment_(std::move(environment)) {}
+      environment_(std::move(environment)) {
+  std::vector<double> points, values;
+  for (const RelatedObservation& observation : options_.related_observation()) {
+    points.insert(points.end(), observation.point().begin(), observation.point().end());
+    values.push_back(observation.value());
+    related_tasks_.push_back(observation.task());
+  }
+  related_features_ = space_.Features(at::tensor(points, at::kDouble).view({-1, dimension()}));
+  related_values_ = at::tensor(values, at::kDouble);
+}
+
+absl::StatusOr<GaussianProcess> BayesianOptimizer::FitModel(const at::Tensor& features,
+                                                            const at::Tensor& values) const {
+  if (related_tasks_.empty()) {
+    PLUMB_ASSIGN_OR_RETURN(GaussianProcessFit fit, FitGaussianProcess(features, values, options_.model()));
+    return std::move(fit.model);
+  }
+  std::vector<int64_t> tasks(features.size(0), 0);
+  tasks.insert(tasks.end(), related_tasks_.begin(), related_tasks_.end());
+  PLUMB_ASSIGN_OR_RETURN(MultiTaskFit fit, FitMultiTask(at::cat({features, related_features_}), tasks,
+                                                        at::cat({values, related_values_}), /*target=*/0,
+                                                        /*rank=*/0, options_.model()));
+  return std::move(fit.model);
+}
 
 absl::Status BayesianOptimizer::Fit() {
   if (fitted_ == told() && model_ != nullptr) return absl::OkStatus();
@@ -140,9 +186,7 @@ absl::Status BayesianOptimizer::Fit() {
     return absl::FailedPreconditionError("no evaluation that did not fail was told yet");
   }
   const double worst = told_values.nan_to_num(-std::numeric_limits<double>::infinity()).max().item<double>();
-  PLUMB_ASSIGN_OR_RETURN(
-      GaussianProcessFit fit,
-      FitGaussianProcess(features, told_values.masked_fill(failed, worst), options_.model()));
+  PLUMB_ASSIGN_OR_RETURN(GaussianProcess model, FitModel(features, told_values.masked_fill(failed, worst)));
   std::vector<std::shared_ptr<const GaussianProcess>> constraint_models;
   const at::Tensor told_constraints = constraints();
   for (int64_t c = 0; c < told_constraints.size(1); ++c) {
@@ -158,7 +202,7 @@ absl::Status BayesianOptimizer::Fit() {
                            FitGaussianProcess(at::cat(rows), at::cat(numbers), options_.model()));
     constraint_models.push_back(std::make_shared<GaussianProcess>(std::move(constraint.model)));
   }
-  model_ = std::make_shared<GaussianProcess>(std::move(fit.model));
+  model_ = std::make_shared<GaussianProcess>(std::move(model));
   constraint_models_ = std::move(constraint_models);
   fitted_ = told();
   return absl::OkStatus();

@@ -34,6 +34,8 @@ namespace plumb {
 // - Constraints, once told, have a process each, and the expected improvement is the constrained one, of all
 //   acquisitions; pending points then have their posterior mean.
 // - Integer and categorical coordinates are searched as such (mixed_space.h).
+// - The model learns from options.related_observation(), values of other tasks (Swersky, Snoek and Adams
+//   2013, "Multi-Task Bayesian Optimization"; here they are known beforehand, and never asked for).
 class BayesianOptimizer : public AskTell {
  public:
   // lower, upper: [D]. Error: the box, or options that do not fit it.
@@ -60,6 +62,8 @@ class BayesianOptimizer : public AskTell {
                     SobolSequence sequence, MixedSpace space, Environment environment);
 
   absl::Status Fit();
+  // The process of the values of features, which learns from related tasks.
+  absl::StatusOr<GaussianProcess> FitModel(const at::Tensor& features, const at::Tensor& values) const;
   // The least value that did not fail, feasible if any is.
   double Incumbent() const;
   // One acquisition for `group` further points, when those of features `pending` [P, F] are on their way.
@@ -72,7 +76,10 @@ class BayesianOptimizer : public AskTell {
   SobolSequence sequence_;
   MixedSpace space_;
   Environment environment_;  // of features; fidelity 1 is one condition, none is none
-  int64_t fitted_ = -1;      // how much was told when the models were fitted
+  // Of options_.related_observation(): features [R, F], values [R], tasks from 1.
+  at::Tensor related_features_, related_values_;
+  std::vector<int64_t> related_tasks_;
+  int64_t fitted_ = -1;  // how much was told when the models were fitted
   std::shared_ptr<const GaussianProcess> model_;
   std::vector<std::shared_ptr<const GaussianProcess>> constraint_models_;
 };
