@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/linalg_matrix_exp.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 
@@ -14,11 +13,12 @@
 #include "absl/strings/str_format.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/shape.h"
+#include "optim/causal/matrix_exponential.h"
 
 namespace plumb {
 
 std::pair<double, at::Tensor> Acyclicity(const at::Tensor& weights) {
-  const at::Tensor exponential = at::linalg_matrix_exp(weights.square());
+  const at::Tensor exponential = MatrixExponential(weights.square());
   return {exponential.trace().item<double>() - weights.size(0), exponential.t() * weights * 2};
 }
 
@@ -29,10 +29,10 @@ absl::StatusOr<NotearsResult> Notears(const at::Tensor& second_moments,
   const int64_t size = second_moments.size(0);
   const at::Tensor moments = second_moments.detach().to(at::kDouble).contiguous();
   const at::Tensor identity = at::eye(size, at::kDouble);
-  const auto score = [&](const at::Tensor& weights) {
-    const at::Tensor rest = identity - weights;
-    return (rest * at::mm(moments, rest)).sum().item<double>() / 2;
+  const auto score = [&](const at::Tensor& weights, const at::Tensor& gradient) {
+    return ((weights - identity) * gradient).sum().item<double>() / 2;
   };
+  const auto gradient = [&](const at::Tensor& weights) { return at::mm(moments, weights - identity); };
   ConstrainedProblem problem;
   problem.equalities = 1;
   problem.upper = at::full({size, size}, std::numeric_limits<double>::infinity(), at::kDouble);
@@ -43,8 +43,9 @@ absl::StatusOr<NotearsResult> Notears(const at::Tensor& second_moments,
     const at::Tensor weights = x.view({size, size});
     const auto [h, slope] = Acyclicity(weights);
     ConstrainedEvaluation result;
-    result.value = score(weights);
-    result.gradient = (at::mm(moments, weights) - moments).flatten();
+    const at::Tensor of_score = gradient(weights);
+    result.value = score(weights, of_score);
+    result.gradient = of_score.flatten();
     result.constraints = at::full({1}, h, at::kDouble);
     result.jacobian = slope.reshape({1, size * size});
     return result;
@@ -64,7 +65,7 @@ absl::StatusOr<NotearsResult> Notears(const at::Tensor& second_moments,
     found.summary.reason = absl::StrFormat("h is at most %g", options.feasibility_tolerance());
   }
   const at::Tensor weights = found.x.view({size, size});
-  return NotearsResult{weights, score(weights), std::move(found.summary)};
+  return NotearsResult{weights, score(weights, gradient(weights)), std::move(found.summary)};
 }
 
 }  // namespace plumb
