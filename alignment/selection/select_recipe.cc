@@ -81,13 +81,18 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakePass(const SelectionStep& ste
       return MakeFollowUpLikelihoodPass(step.follow_up_likelihood(), context);
     case SelectionStep::kSituatedFaithfulness:
       return MakeSituatedFaithfulnessPass(step.situated_faithfulness(), context);
+    case SelectionStep::kQueryRewriting:
+      return MakeQueryRewritingPass(step.query_rewriting(), context);
+    case SelectionStep::kAttackStyles:
+      return MakeAttackStylePass(step.attack_styles(), context);
     case SelectionStep::STEP_NOT_SET:
       break;
   }
   return absl::InvalidArgumentError(
       absl::StrCat(context.field,
                    ": expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc, "
-                   "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness"));
+                   "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness, "
+                   "query_rewriting, attack_styles"));
 }
 
 std::string StepName(const SelectionStep& step, int index) {

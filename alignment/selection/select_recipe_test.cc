@@ -19,6 +19,7 @@
 #include "common/data/read_examples.h"
 #include "common/files/files.h"
 #include "common/program/interrupt.h"
+#include "common/program/runfiles.h"
 #include "common/testing/subprocess.h"
 #include "common/testing/testing.h"
 
@@ -457,11 +458,96 @@ TEST_F(Select, ConfidenceReasoningsBecomePairs) {
             wrong + ":1: column 'trusted': expected for each of the 1 answers \"internal\" or \"context\"");
 }
 
+constexpr char kTools[] = R"({"name": "calculate_tip", "description": "Calculate the tip"}
+{"tools": "[{\"name\": \"get_news\", \"description\": \"Get the latest news\"}]"}
+{"tools": [{"type": "function", "function": {"name": "play_music", "description": "Play music of a genre"}}]}
+)";
+
+TEST_F(Select, RewritesAreWorthTheRankOfTheNeededTools) {
+  const std::string tools = Write("tools.jsonl", kTools);
+  const std::string rows = Write(
+      "rows.jsonl",
+      R"({"prompt": "q", "completions": ["what is new", "latest news", "tip music news"], "needed_tools": ["get_news"]}
+{"prompt": "r", "completions": ["play the news", "music"], "needed_tools": ["play_music", "get_news"]}
+)");
+  const std::string step = absl::StrCat("step { query_rewriting { tools { path: '", tools, "' } ");
+  const auto counts = SelectFromRecipe(Recipe(rows, step + "} }"));
+  PLUMB_ASSERT_OK(counts);
+  EXPECT_EQ((*counts)[0].figures, "3 tools; Sufficiency@1 0.2, @5 1, @10 1 of 5 rewrites");
+  const std::vector<std::string> lines = Lines(Output());
+  // Nothing in common ranks last. "tip music news" has a word of each tool, that of the shortest counts most;
+  // "music" leaves get_news to the end.
+  EXPECT_EQ(Record::parse(lines[0])["scores"], Record::parse("[0.3333333333333333, 1.0, 0.5]"));
+  EXPECT_EQ(Record::parse(lines[1])["scores"], Record::parse("[0.5, 0.3333333333333333]"));
+  // The scores are what the next step takes.
+  EXPECT_EQ(Run(Recipe(rows, step + "} } step { curriculum { stages: 1 } }")), "2>2 2>3");
+  EXPECT_EQ(Record::parse(Lines(Output())[0])["chosen"], "latest news");
+  const std::string wrong =
+      Write("wrong.jsonl", R"({"completions": ["a"], "needed_tools": ["no_such_tool"]})");
+  EXPECT_EQ(Run(Recipe(wrong, step + "} }")),
+            wrong + ":1: column 'needed_tools': \"no_such_tool\" is none of the tools");
+}
+
+TEST_F(Select, AModelCanRankTheTools) {
+  const std::string tools = Write("tools.jsonl", kTools);
+  const std::string rows = Write(
+      "rows.jsonl", R"({"completions": ["What news?", "Do music", "tip"], "needed_tools": ["get_news"]})");
+  EXPECT_EQ(
+      Run(Recipe(rows, absl::StrCat("step { query_rewriting { tools { path: '", tools,
+                                    "' } max_length: 64 model { pretrained: '", Golden("model"), "' } } }"))),
+      "1>1");
+  const TextModel model = GoldenModel();
+  const Record row = Record::parse(Lines(Output())[0]);
+  for (int i = 0; i < 3; ++i) {
+    const at::Tensor rewrite = MeanState(model, row["completions"][i].get<std::string>());
+    const double needed = Cosine(rewrite, MeanState(model, "get_news Get the latest news"));
+    const int rank = 1 + (Cosine(rewrite, MeanState(model, "calculate_tip Calculate the tip")) > needed) +
+                     (Cosine(rewrite, MeanState(model, "play_music Play music of a genre")) > needed);
+    EXPECT_DOUBLE_EQ(row["scores"][i].get<double>(), 1.0 / rank) << i;
+  }
+}
+
+TEST_F(Select, RealToolsAreFoundByTheirDescriptions) {
+  FindRunfiles("");
+  const std::string set = "@demo_data/data/glaive_toolcall_en_demo.json";
+  const std::string rows = Write(
+      "rows.jsonl",
+      R"({"completions": ["Convert an amount of money from one currency to another", "hello"], "needed_tools": ["convert_currency"]})");
+  const auto counts = SelectFromRecipe(
+      Recipe(rows, absl::StrCat("step { query_rewriting { tools { path: '", set, "' } } }")));
+  PLUMB_ASSERT_OK(counts);
+  // 64 tools have names of their own; a rewrite without their words comes after all of them.
+  EXPECT_EQ((*counts)[0].figures, "64 tools; Sufficiency@1 0.5, @5 0.5, @10 0.5 of 2 rewrites");
+  EXPECT_EQ(Record::parse(Lines(Output())[0])["scores"], Record::parse("[1.0, 0.015625]"));
+}
+
+TEST_F(Select, RequestsAreCrossedWithAttackStyles) {
+  const std::string rows = Write("rows.jsonl",
+                                 R"({"prompt": "P?", "chosen": "no", "rejected": "yes", "topic": "t"}
+{"prompt": "Q?", "chosen": "no", "rejected": "yes", "topic": "u"}
+)");
+  const std::string styles =
+      "style { name: 'a' prompt: 'A {request}' } style { name: 'b' prompt: '{request} B' } ";
+  EXPECT_EQ(Run(Recipe(rows, absl::StrCat("step { attack_styles { ", styles, "} }"))), "2>6");
+  const std::vector<std::string> lines = Lines(Output());
+  EXPECT_EQ(lines[0], R"({"prompt":"P?","chosen":"no","rejected":"yes","topic":"t","attack_style":"plain"})");
+  EXPECT_EQ(lines[1], R"({"prompt":"A P?","chosen":"no","rejected":"yes","topic":"t","attack_style":"a"})");
+  EXPECT_EQ(lines[5], R"({"prompt":"Q? B","chosen":"no","rejected":"yes","topic":"u","attack_style":"b"})");
+  EXPECT_EQ(Run(Recipe(rows, absl::StrCat("step { attack_styles { ", styles,
+                                          "per_prompt: 1 with_plain: false } } step { mix { size: 1 } }"))),
+            "2>2 2>1");
+  EXPECT_EQ(Run(Recipe(rows, "step { attack_styles { style { name: 'a' prompt: 'A' } } }")),
+            "step[0].attack_styles.style[0].prompt: expected {request} in it");
+  EXPECT_EQ(Run(Recipe(rows, absl::StrCat("step { attack_styles { ", styles, styles, "} }"))),
+            "step[0].attack_styles.style[2].name: 'a' is taken; choose another name");
+}
+
 TEST_F(Select, ErrorsNameTheFieldAndThePlace) {
   const std::string pairs = Write("pairs.jsonl", kPairs);
   EXPECT_EQ(Run(Recipe(pairs, "step {}")),
             "step[0]: expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc, "
-            "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness");
+            "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness, query_rewriting, "
+            "attack_styles");
   EXPECT_EQ(Run(Recipe(pairs, "step { mix {} } step { ches { model { from_scratch {} } } }")),
             "step[1].ches.model: expected pretrained, a Hugging Face folder");
   const std::string ches = absl::StrCat("step { ches { model { pretrained: '", Golden("model"), "' } ");

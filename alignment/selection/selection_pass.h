@@ -61,6 +61,10 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakeFollowUpLikelihoodPass(const 
                                                                           const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeSituatedFaithfulnessPass(
     const ConfidenceReasoningPairs& config, const PassContext& context);
+absl::StatusOr<std::unique_ptr<SelectionPass>> MakeAttackStylePass(const AttackStyles& config,
+                                                                   const PassContext& context);
+absl::StatusOr<std::unique_ptr<SelectionPass>> MakeQueryRewritingPass(const QueryRewriting& config,
+                                                                      const PassContext& context);
 
 }  // namespace plumb
 
