@@ -107,8 +107,7 @@ absl::Status AddAdapters(const ModelSource& source, uint64_t seed, TextModel* te
                            LoadAdapter(*text_model->model, ResolveUserFile(source.adapter())));
     return absl::OkStatus();
   }
-  text_model->lora = source.lora();
-  return AddAdapter(*text_model->model, source.lora(), RandomStream(seed, "adapter"));
+  return StartAdapter(source.lora(), text_model->base_model_name, RandomStream(seed, "adapter"), text_model);
 }
 
 }  // namespace
@@ -140,6 +139,18 @@ absl::Status SaveTextModel(TextModel& text_model, const std::string& folder) {
                                                                   text_model.base_model_name, folder)
                                                     : SaveCausalLm(*text_model.model, folder));
   return text_model.tokenizer->Save(folder);
+}
+
+void MergeAdapter(TextModel& text_model) {
+  MergeAdapter(*text_model.model);
+  text_model.lora.reset();
+}
+
+absl::Status StartAdapter(const Lora& lora, const std::string& base_model_name, const RandomStream& random,
+                          TextModel* text_model) {
+  text_model->lora = lora;
+  text_model->base_model_name = base_model_name;
+  return AddAdapter(*text_model->model, lora, random);
 }
 
 std::shared_ptr<CausalLm> FrozenCopy(TextModel& text_model) {

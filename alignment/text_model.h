@@ -12,6 +12,7 @@
 #include "common/data/tokenizer.h"
 #include "common/nn/causal_lm.h"
 #include "common/nn/model.pb.h"
+#include "common/tensor/random.h"
 #include "common/train/optimizer.h"
 
 namespace plumb {
@@ -34,6 +35,13 @@ absl::StatusOr<TextModel> OpenTextModel(const ModelSource& source, uint64_t seed
 
 // A folder for transformers, or with an adapter for PEFT; the tokenizer's files in both. The folder exists.
 absl::Status SaveTextModel(TextModel& text_model, const std::string& folder);
+
+// Adds the adapter to the model's weights, so that it is a model without one, saved as a whole.
+void MergeAdapter(TextModel& text_model);
+
+// Puts a fresh adapter on a model without one, whose weights `base_model_name` holds.
+absl::Status StartAdapter(const Lora& lora, const std::string& base_model_name, const RandomStream& random,
+                          TextModel* text_model);
 
 // What computes as the model does now and stays so when the model is trained on: weights that are not trained
 // are shared, all others copied.

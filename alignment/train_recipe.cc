@@ -376,6 +376,10 @@ absl::Status Run::PrepareStages() {
                        ".accelerated: goes on in the weights themselves, which an adapter's product is not; "
                        "leave out the adapter of the model"));
     }
+    if (stage.merge_adapter() && !recipe_.model().has_lora() && !recipe_.model().has_adapter()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          run.field, ".merge_adapter: the model has no adapter; give it lora, or leave this out"));
+    }
     if (stage.has_preference_degree() && traits.needs_rewards) {
       return absl::InvalidArgumentError(
           absl::StrCat(run.field, ".preference_degree: goes beside objectives on a policy; leave it out"));
@@ -514,6 +518,8 @@ absl::Status Run::TrainStage(int index) {
   if (stage.has_cross_domain()) PLUMB_RETURN_IF_ERROR(CombineDomains(run));
 
   const std::string model_folder = run.folder + "/model";
+  const std::optional<Lora> lora = policy_.lora;
+  if (stage.merge_adapter()) MergeAdapter(policy_);
   PLUMB_RETURN_IF_ERROR(WriteFolderAtomically(
       model_folder, [&](const std::string& temporary) { return run.task->SaveModel(temporary); }));
   PLUMB_RETURN_IF_ERROR(WriteStageSamples(run, "after"));
@@ -521,6 +527,10 @@ absl::Status Run::TrainStage(int index) {
   run.task.reset();
   run.reward_model.reset();
   run.data = PreferenceData();
+  if (stage.merge_adapter() && index + 1 < recipe_.stage_size()) {
+    PLUMB_RETURN_IF_ERROR(StartAdapter(
+        *lora, model_folder, RandomStream(recipe_.seed(), "adapter").Child(stage.name()), &policy_));
+  }
   return PrintComparison(run);
 }
 

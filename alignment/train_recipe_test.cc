@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -12,8 +13,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "alignment/text_model.h"
 #include "common/data/tokenizer.h"
 #include "common/files/files.h"
+#include "common/tensor/packed.h"
 #include "common/tensor/safetensors.h"
 #include "common/testing/testing.h"
 
@@ -127,6 +130,55 @@ TEST_F(TrainRecipeTest, DivergenceOnThePolicysOwnAnswers) {
   AlignmentRecipe reward = Recipe("reward {}", "preference", Pairs());
   reward.mutable_stage(0)->mutable_on_policy_kl();
   EXPECT_THAT(TrainRecipe(reward, "never").message(), HasSubstr("stage[0].on_policy_kl: a reward model"));
+}
+
+// Texts without a prompt, instructions and pairs, each with an adapter of its own.
+TEST_F(TrainRecipeTest, AdaptersAreMergedBetweenStages) {
+  AlignmentRecipe recipe = Recipe("dpo {}", "preference", Pairs());
+  std::string texts;
+  for (int i = 0; i < 16; ++i)
+    absl::StrAppend(&texts, Json{{"text", absl::StrCat(i, " is ", i)}}.dump(), "\n");
+  PLUMB_ASSERT_OK(WriteFileAtomically(folder_ + "/text.jsonl", texts));
+  Lora* lora = recipe.mutable_model()->mutable_lora();
+  lora->set_r(4);
+  lora->add_target_modules("all-linear");
+  Stage dpo = recipe.stage(0), *pretraining = recipe.mutable_stage(0);
+  dpo.set_name("dpo");
+  pretraining->mutable_objective(0)->mutable_sft();
+  pretraining->mutable_data()->mutable_text()->add_path(folder_ + "/text.jsonl");
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::string model_folder = folder_ + "/run/stage/model";
+  const std::vector<int64_t> ids = {5, 9, 2, 40, 7};
+  const auto hidden = [&](const std::string& pretrained, const std::string& adapter) {
+    ModelSource source;
+    source.set_pretrained(pretrained);
+    if (!adapter.empty()) source.set_adapter(adapter);
+    const TextModel model = OpenTextModel(source, 1, "").value();
+    return model.model->Hidden(PackSequences({ids}), {}).detach();
+  };
+  const at::Tensor adapted = hidden(Golden("trl_dpo/model"), model_folder);
+  EXPECT_GT((adapted - hidden(Golden("trl_dpo/model"), "")).abs().max().item<double>(), 1e-3);
+
+  pretraining->set_merge_adapter(true);
+  *recipe.add_stage() = dpo;
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  EXPECT_FALSE(FileExists(model_folder + "/adapter_config.json"));
+  const at::Tensor merged = hidden(model_folder, "");
+  EXPECT_LT((merged - adapted).abs().max().item<double>(), 1e-5);
+  // The next adapter goes on the merged weights, and so does the reference.
+  const Json adapter = Json::parse(ReadFile(folder_ + "/run/dpo/model/adapter_config.json").value());
+  EXPECT_EQ(adapter.at("base_model_name_or_path"), model_folder);
+  EXPECT_NEAR(Steps()[4].at("loss"), std::log(2.0), 1e-5);
+  EXPECT_GT((hidden(model_folder, folder_ + "/run/dpo/model") - merged).abs().max().item<double>(), 1e-3);
+  // A run that goes on merges the same.
+  PLUMB_ASSERT_OK(RemoveFolder(folder_ + "/run/dpo"));
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "auto"));
+  EXPECT_TRUE((hidden(model_folder, "") == merged).all().item<bool>());
+
+  AlignmentRecipe without = Recipe("dpo {}", "preference", Pairs());
+  without.mutable_stage(0)->set_merge_adapter(true);
+  EXPECT_THAT(TrainRecipe(without, "never").message(),
+              HasSubstr("stage[0].merge_adapter: the model has no adapter"));
 }
 
 // A reward model, and two iterations on pairs of the policy's own answers as it ranks them.

@@ -2,6 +2,7 @@
 #define PLUMB_ALIGNMENT_SELECTION_BM25_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
