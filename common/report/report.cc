@@ -11,6 +11,7 @@
 #include "absl/strings/str_replace.h"
 #include "common/files/files.h"
 #include "common/report/chart_js.h"
+#include "common/report/plot.h"
 #include "common/report/report_page_css.h"
 #include "common/report/report_page_js.h"
 #include "common/status/status_macros.h"
@@ -29,7 +30,11 @@ std::vector<std::string> Stages(const std::vector<MetricsRow>& rows) {
   return stages;
 }
 
-// The rows as JSON that is safe inside a <script> element.
+// JSON that is safe inside a <script> element.
+std::string InScript(absl::string_view json) {
+  return absl::StrReplaceAll(json, {{"<", "\\u003c"}, {">", "\\u003e"}, {"&", "\\u0026"}});
+}
+
 std::string ScriptData(const std::vector<MetricsRow>& rows) {
   nlohmann::json data = nlohmann::json::array();
   for (const MetricsRow& row : rows) {
@@ -39,8 +44,7 @@ std::string ScriptData(const std::vector<MetricsRow>& rows) {
     }
     data.push_back({{"stage", row.stage}, {"step", row.step}, {"values", values}});
   }
-  return absl::StrReplaceAll(data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
-                             {{"<", "\\u003c"}, {">", "\\u003e"}, {"&", "\\u0026"}});
+  return InScript(data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 std::string Number(double value) {
@@ -133,6 +137,7 @@ std::vector<Comparison> CompareEvaluations(const std::vector<MetricsRow>& rows, 
 absl::Status WriteReport(const std::string& run_folder) {
   PLUMB_ASSIGN_OR_RETURN(const std::vector<MetricsRow> rows, ReadMetrics(run_folder));
   PLUMB_ASSIGN_OR_RETURN(const std::vector<Sample> samples, ReadSamples(run_folder));
+  PLUMB_ASSIGN_OR_RETURN(const std::vector<Plot> plots, ReadPlots(run_folder));
   PLUMB_ASSIGN_OR_RETURN(Facts facts, ReadFacts(run_folder));
   const std::string title = TakeFact("name", &facts).value_or("Run");
   const std::string description = TakeFact("description", &facts).value_or("");
@@ -148,7 +153,9 @@ absl::Status WriteReport(const std::string& run_folder) {
     absl::StrAppend(&html, "<div class=\"charts\" data-stage=\"", EscapeHtml(stage), "\"></div><p></p>\n",
                     SampleCards(samples, stage));
   }
-  if (rows.empty()) absl::StrAppend(&html, "<p class=\"lead\">Nothing has been logged yet.</p>\n");
+  if (!plots.empty()) absl::StrAppend(&html, "<div class=\"charts\" id=\"plots\"></div>\n");
+  if (rows.empty() && plots.empty())
+    absl::StrAppend(&html, "<p class=\"lead\">Nothing has been logged yet.</p>\n");
   absl::StrAppend(&html, FactsTable(facts));
   if (FileExists(run_folder + "/recipe.textproto")) {
     PLUMB_ASSIGN_OR_RETURN(const std::string recipe, ReadFile(run_folder + "/recipe.textproto"));
@@ -160,8 +167,9 @@ absl::Status WriteReport(const std::string& run_folder) {
   absl::StrAppend(
       &html,
       "<footer>Written by Plumb. The figures are in metrics.jsonl beside this page.</footer>\n</main>\n",
-      "<script type=\"application/json\" id=\"metrics\">", ScriptData(rows), "</script>\n<script>", kChartJs,
-      "</script>\n<script>", kReportPageJs, "</script>\n</body></html>\n");
+      "<script type=\"application/json\" id=\"metrics\">", ScriptData(rows),
+      "</script>\n<script type=\"application/json\" id=\"plot-data\">", InScript(PlotsAsJson(plots)),
+      "</script>\n<script>", kChartJs, "</script>\n<script>", kReportPageJs, "</script>\n</body></html>\n");
   return WriteFileAtomically(run_folder + "/report.html", html);
 }
 

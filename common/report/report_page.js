@@ -17,6 +17,22 @@
     'logps: chosen and rejected'];
   const rank = (title) => (first.indexOf(title) + first.length + 1) % (first.length + 1);
 
+  const addCanvas = (section, title, label) => {
+    const card = document.createElement('div');
+    card.className = 'card';
+    const heading = document.createElement('h3');
+    heading.textContent = title;
+    const holder = document.createElement('div');
+    holder.className = 'chart';
+    const canvas = document.createElement('canvas');
+    canvas.setAttribute('role', 'img');
+    canvas.setAttribute('aria-label', label);
+    holder.append(canvas);
+    card.append(heading, holder);
+    section.append(card);
+    return canvas;
+  };
+
   for (const section of document.querySelectorAll('[data-stage]')) {
     const own = rows.filter((row) => row.stage === section.dataset.stage);
     const charts = new Map();
@@ -30,18 +46,7 @@
     }
     const titles = [...charts.keys()].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
     for (const title of titles) {
-      const card = document.createElement('div');
-      card.className = 'card';
-      const heading = document.createElement('h3');
-      heading.textContent = title;
-      const holder = document.createElement('div');
-      holder.className = 'chart';
-      const canvas = document.createElement('canvas');
-      canvas.setAttribute('role', 'img');
-      canvas.setAttribute('aria-label', title + ' by step');
-      holder.append(canvas);
-      card.append(heading, holder);
-      section.append(card);
+      const canvas = addCanvas(section, title, title + ' by step');
       const lines = [...charts.get(title)].sort((a, b) => a[0].localeCompare(b[0]));
       new Chart(canvas, {
         type: 'line',
@@ -57,5 +62,22 @@
         },
       });
     }
+  }
+
+  for (const plot of JSON.parse(document.getElementById('plot-data').textContent)) {
+    const canvas = addCanvas(document.getElementById('plots'), plot.title, plot.y + ' by ' + plot.x);
+    new Chart(canvas, {
+      type: 'scatter',
+      data: {datasets: plot.series.map((series, i) => ({
+        label: series.name, data: series.points.map(([x, y]) => ({x, y})), showLine: series.line,
+        borderColor: palette[i % palette.length], backgroundColor: palette[i % palette.length], borderWidth: 2,
+        pointRadius: series.line ? 0 : 2.5, pointHitRadius: 12,
+      }))},
+      options: {
+        scales: {x: {title: {display: true, text: plot.x}, ticks: {maxTicksLimit: 7}},
+          y: {title: {display: true, text: plot.y}, ticks: {maxTicksLimit: 6}}},
+        plugins: {legend: {display: plot.series.length > 1, labels: {boxWidth: 18, boxHeight: 1}}},
+      },
+    });
   }
 })();

@@ -1,7 +1,10 @@
 #include "common/report/report.h"
 
+#include <cmath>
+
 #include "absl/strings/match.h"
 #include "common/files/files.h"
+#include "common/report/plot.h"
 #include "common/testing/testing.h"
 
 namespace plumb {
@@ -44,6 +47,27 @@ TEST(ReportTest, ThePageHoldsEverythingAndAsksForNothing) {
   for (const char* fetching : {"<link", " src=", "@import", "url("}) {
     EXPECT_FALSE(absl::StrContains(page, fetching)) << fetching;
   }
+}
+
+TEST(ReportTest, PlotsAreReadAsTheyWereWritten) {
+  const std::string run = TemporaryFolder();
+  EXPECT_TRUE(ReadPlots(run).value().empty());
+  PLUMB_ASSERT_OK(
+      WritePlots(run, {{"A </script> title", "d", "R", {{"fit", {{0, 1}, {0.5, NAN}, {2, 3}}, true}}},
+                       {"second", "x", "y", {{"a", {{1, 2}}}, {"b", {}}}}}));
+  const std::vector<Plot> plots = ReadPlots(run).value();
+  ASSERT_EQ(plots.size(), 2);
+  EXPECT_EQ(plots[0].x, "d");
+  EXPECT_TRUE(plots[0].series[0].is_line);
+  EXPECT_EQ(plots[0].series[0].points, (std::vector<std::pair<double, double>>{{0, 1}, {2, 3}}));
+  EXPECT_FALSE(plots[1].series[0].is_line);
+  EXPECT_EQ(plots[1].series[1].name, "b");
+  PLUMB_ASSERT_OK(WriteReport(run));
+  const std::string page = ReadFile(run + "/report.html").value();
+  EXPECT_TRUE(absl::StrContains(page, "id=\"plots\""));
+  EXPECT_TRUE(absl::StrContains(page, R"({"title":"A \u003c/script\u003e title","x":"d","y":"R")"));
+  PLUMB_ASSERT_OK(WriteFileAtomically(run + "/plots.jsonl", "{\"title\": 1}\n"));
+  EXPECT_EQ(ReadPlots(run).status().message(), run + "/plots.jsonl:1: not a plot");
 }
 
 TEST(ReportTest, ARunThatHasLoggedNothingHasAPage) {
