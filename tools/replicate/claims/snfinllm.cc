@@ -177,8 +177,7 @@ const bool kRegistered = RegisterClaim(
      /*lower_is_better=*/true, /*seeds=*/5,
      "invented hospital stays stand for the domain, 120 of them without a summary; a transformer of 2 layers "
      "that has read 300 web texts, eight times, an adapter a stage. Pre-training is more training: the "
-     "baseline has fewer "
-     "steps, as the paper's ablation has.",
+     "baseline has fewer steps.",
      Run});
 
 }  // namespace
