@@ -19,9 +19,9 @@ struct Comparison {
 };
 std::vector<Comparison> CompareEvaluations(const std::vector<MetricsRow>& rows, const std::string& stage);
 
-// Writes RUN_FOLDER/report.html from what the folder holds (see run_folder.h and plot.h): one page that needs nothing
-// else, neither a network nor files beside it. Works on a run that has not ended. The facts "name" and
-// "description" are the page's title and lead.
+// Writes RUN_FOLDER/report.html from what the folder holds (see run_folder.h and plot.h): one page that needs
+// nothing else, neither a network nor files beside it. Works on a run that has not ended. The facts "name"
+// and "description" are the page's title and lead.
 absl::Status WriteReport(const std::string& run_folder);
 
 }  // namespace plumb
