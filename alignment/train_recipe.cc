@@ -139,6 +139,12 @@ absl::Status CheckModules(const Stage& stage, const ObjectiveTraits& traits, con
         ".cross_domain: the memory keeps a reference's sums, an objective of this stage needs more; "
         "choose another objective"));
   }
+  if (stage.has_cross_domain() && stage.merge_adapter()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        field,
+        ".merge_adapter: adapters of domains are combined, so that they stay apart from the model; "
+        "leave this out"));
+  }
   return absl::OkStatus();
 }
 

@@ -395,6 +395,10 @@ TEST_F(TrainRecipeTest, DomainsAreCombinedByTheirMemory) {
   second->mutable_objective(0)->mutable_tdpo();
   EXPECT_THAT(TrainRecipe(recipe, "never").message(),
               HasSubstr("stage[1].cross_domain: the memory keeps a reference's sums"));
+  second->mutable_objective(0)->mutable_dpo();
+  second->set_merge_adapter(true);
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(),
+              HasSubstr("stage[1].merge_adapter: adapters of domains"));
 }
 
 TEST_F(TrainRecipeTest, TellsTheDegreeOfAnswersBesideThePreference) {
