@@ -111,7 +111,9 @@ TEST(Decontamination, AgreesWithTheDefinitionOnRandomTexts) {
     }
     const auto overlap = index.LargestOverlap(absl::StrJoin(text, " "));
     EXPECT_DOUBLE_EQ(overlap.share, largest);
-    if (overlap.test >= 0) EXPECT_DOUBLE_EQ(ShareByDefinition(tests[overlap.test], text, n), largest);
+    if (overlap.test >= 0) {
+      EXPECT_DOUBLE_EQ(ShareByDefinition(tests[overlap.test], text, n), largest);
+    }
     EXPECT_EQ(exact.LargestOverlap(absl::StrJoin(text, " ")).test, first_within);
   }
 }
