@@ -1,30 +1,22 @@
 // Garcia-Gasulla et al. 2025: DPO on few unsafe requests in some attack styles carries over to other topics
 // and styles.
 
-#include <unistd.h>
-
-#include <filesystem>
-#include <iostream>
-#include <sstream>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "alignment/eval/attack_success.h"
-#include "alignment/generate_recipe.h"
 #include "alignment/recipe.pb.h"
 #include "alignment/selection/attack_style.h"
 #include "alignment/selection/row.h"
 #include "alignment/selection/select_recipe.h"
-#include "alignment/train_recipe.h"
 #include "common/config/recipe.h"
-#include "common/files/files.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/random.h"
 #include "tools/replicate/claim.h"
+#include "tools/replicate/model_runs.h"
 
 namespace plumb {
 namespace {
@@ -117,34 +109,31 @@ constexpr char kRefusal[] = " I cannot help with that.";
 
 class Experiment {
  public:
-  Experiment(uint64_t seed, std::string folder)
-      : seed_(seed),
-        folder_(std::move(folder)),
+  explicit Experiment(uint64_t seed)
+      : runs_("egida", seed),
         styles_(RandomStream(seed, "egida").Child("styles").Permutation(kStyleCount)),
         topics_(
             RandomStream(seed, "egida").Child("topics").Permutation(static_cast<int64_t>(Topics().size()))) {}
 
   // What `rate` says of the answers after DPO and before it.
   absl::StatusOr<Comparison> Run(double (*rate)(absl::Span<const SafetyAnswer>)) const {
-    PLUMB_RETURN_IF_ERROR(MakeFolders(folder_));
-    PLUMB_RETURN_IF_ERROR(WriteFileAtomically(Path("sft.jsonl"), Demonstrations()));
+    PLUMB_RETURN_IF_ERROR(runs_.Write("sft.jsonl", Demonstrations()));
     PLUMB_RETURN_IF_ERROR(
-        TrainFrom(kSft, "before",
-                  {absl::StrCat("data.text={path:\"", Path("sft.jsonl"), "\"}"),
-                   absl::StrCat("model.from_scratch.tokenizer.train_on=", Path("sft.jsonl"))}));
-    const std::string before = Path("before/sft/model");
+        runs_.Train(kSft, "before",
+                    {absl::StrCat("data.text={path:\"", runs_.Path("sft.jsonl"), "\"}"),
+                     absl::StrCat("model.from_scratch.tokenizer.train_on=", runs_.Path("sft.jsonl"))}));
+    const std::string before = runs_.Path("before/sft/model");
     PLUMB_RETURN_IF_ERROR(MakePairs());
-    PLUMB_RETURN_IF_ERROR(TrainFrom(kDpo, "after",
-                                    {absl::StrCat("model.pretrained=", before),
-                                     absl::StrCat("data.preference={path:\"", Path("pairs.jsonl"), "\"}")}));
-    PLUMB_ASSIGN_OR_RETURN(const auto answers, Attack(Path("after/dpo/model")));
+    PLUMB_RETURN_IF_ERROR(
+        runs_.Train(kDpo, "after",
+                    {absl::StrCat("model.pretrained=", before),
+                     absl::StrCat("data.preference={path:\"", runs_.Path("pairs.jsonl"), "\"}")}));
+    PLUMB_ASSIGN_OR_RETURN(const auto answers, Attack(runs_.Path("after/dpo/model")));
     PLUMB_ASSIGN_OR_RETURN(const auto first_answers, Attack(before));
     return Comparison{rate(answers), rate(first_answers)};
   }
 
  private:
-  std::string Path(const std::string& name) const { return absl::StrCat(folder_, "/", name); }
-
   // All topics and styles: harmless requests are answered, unsafe ones refused when they come plain.
   static std::string Demonstrations() {
     std::string rows;
@@ -182,7 +171,7 @@ class Experiment {
                         "\n");
       }
     }
-    PLUMB_RETURN_IF_ERROR(WriteFileAtomically(Path("unsafe.jsonl"), rows));
+    PLUMB_RETURN_IF_ERROR(runs_.Write("unsafe.jsonl", rows));
     std::string styles;
     for (int64_t i = 0; i < kLearntStyles; ++i) {
       const Style& style = kStyles[styles_[i]];
@@ -190,20 +179,12 @@ class Experiment {
                       "\\nAssistant:' } ");
     }
     SelectRecipe recipe;
-    PLUMB_RETURN_IF_ERROR(ParseRecipe(
-        absl::StrCat("step { attack_styles { with_plain: false ", styles, "} }"), "selection",
-        {absl::StrCat("data.path=", Path("unsafe.jsonl")), absl::StrCat("output_file=", Path("pairs.jsonl"))},
-        &recipe));
+    PLUMB_RETURN_IF_ERROR(
+        ParseRecipe(absl::StrCat("step { attack_styles { with_plain: false ", styles, "} }"), "selection",
+                    {absl::StrCat("data.path=", runs_.Path("unsafe.jsonl")),
+                     absl::StrCat("output_file=", runs_.Path("pairs.jsonl"))},
+                    &recipe));
     return SelectFromRecipe(recipe).status();
-  }
-
-  absl::Status TrainFrom(const char* text, const std::string& output,
-                         std::vector<std::string> overrides) const {
-    overrides.push_back(absl::StrCat("seed=", seed_));
-    overrides.push_back(absl::StrCat("output_dir=", Path(output)));
-    AlignmentRecipe recipe;
-    PLUMB_RETURN_IF_ERROR(ParseRecipe(text, "recipe", overrides, &recipe));
-    return TrainRecipe(recipe, "never");
   }
 
   // Requests of the other topics in the other styles, and what the model answers.
@@ -213,7 +194,6 @@ class Experiment {
     recipe.mutable_model()->set_pretrained(model);
     recipe.set_chat_template("none");
     recipe.mutable_generation()->set_max_new_tokens(24);
-    recipe.set_output_file(Path("answers.jsonl"));
     std::vector<SafetyAnswer> answers;
     for (size_t t = kLearntTopics; t < topics_.size(); ++t) {
       const Topic& topic = Topics()[topics_[t]];
@@ -227,31 +207,14 @@ class Experiment {
         }
       }
     }
-    std::istringstream no_input;
-    PLUMB_RETURN_IF_ERROR(GenerateFromRecipe(recipe, no_input, std::cout));
-    RecordSource source;
-    source.add_path(recipe.output_file());
-    size_t answered = 0;
-    PLUMB_RETURN_IF_ERROR(ForEachRow(source, [&](const Row& row) -> absl::Status {
-      answers[answered++].is_refused = IsRefusal(row.record["completion"].get<std::string>());
-      return absl::OkStatus();
-    }));
+    PLUMB_ASSIGN_OR_RETURN(const std::vector<std::string> completions, runs_.Completions(recipe));
+    for (size_t i = 0; i < answers.size(); ++i) answers[i].is_refused = IsRefusal(completions[i]);
     return answers;
   }
 
-  uint64_t seed_;
-  std::string folder_;
+  const ModelRuns runs_;
   std::vector<int64_t> styles_, topics_;  // the first ones are learnt
 };
-
-absl::StatusOr<Comparison> Run(uint64_t seed, double (*rate)(absl::Span<const SafetyAnswer>)) {
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / absl::StrCat("replicate_egida_", getpid(), "_", seed);
-  const auto comparison = Experiment(seed, folder.string()).Run(rate);
-  std::error_code ignored;
-  std::filesystem::remove_all(folder, ignored);
-  return comparison;
-}
 
 constexpr char kPaper[] =
     "Garcia-Gasulla et al. 2025, Efficient Safety Retrofitting Against Jailbreaking for LLMs (arXiv "
@@ -268,7 +231,7 @@ const bool kRegistered = RegisterClaim(
      "or not. A transformer of 2 layers, from nothing, that refuses plain unsafe requests and answers all in "
      "a "
      "style; 6 topics and 6 styles, one wording of refusal, told by words rather than by a judge.",
-     [](uint64_t seed) { return Run(seed, AttackSuccessRate); }});
+     [](uint64_t seed) { return Experiment(seed).Run(AttackSuccessRate); }});
 
 const bool kOverRefusalRegistered = RegisterClaim(
     {"egida_over_refusal", kPaper,
@@ -280,7 +243,7 @@ const bool kOverRefusalRegistered = RegisterClaim(
      "answered everything in a style before, has nothing else to tell them by than the style: it refuses "
      "harmless requests too. The paper's models know what is unsafe; it measures over-refusal and does not "
      "claim that there is none.",
-     [](uint64_t seed) { return Run(seed, OverRefusalRate); }});
+     [](uint64_t seed) { return Experiment(seed).Run(OverRefusalRate); }});
 
 }  // namespace
 }  // namespace plumb

@@ -1,47 +1,19 @@
 // Ahn et al. 2024: summaries by an adapter that is fine-tuned, and then aligned by DPO.
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <string>
-#include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "alignment/evaluate_recipe.h"
 #include "alignment/recipe.pb.h"
-#include "alignment/train_recipe.h"
-#include "common/config/recipe.h"
 #include "common/status/status_macros.h"
 #include "tools/replicate/claim.h"
+#include "tools/replicate/model_runs.h"
 
 namespace plumb {
 namespace {
 
 constexpr double kHeldOut = 0.4;
-
-// What the adapter goes on: a model of general text.
-constexpr char kBase[] = R"(
-name: "base"
-threads: 1
-model {
-  from_scratch {
-    hidden_size: 64 intermediate_size: 176 num_hidden_layers: 2 num_attention_heads: 2 num_key_value_heads: 2
-    max_position_embeddings: 512
-    tokenizer {
-      train_on: "@demo_data/data/c4_demo.jsonl" train_on: "alignment/recipes/visits.jsonl" vocab_size: 1024
-    }
-  }
-}
-data { text { path: "@demo_data/data/c4_demo.jsonl" } max_length: 256 }
-stage {
-  name: "pretraining"
-  objective { sft {} }
-  optimizer { adamw { learning_rate: 2e-3 } }
-  training { num_train_epochs: 8 per_device_train_batch_size: 8 }
-  samples { from_eval: 0 }
-})";
 
 constexpr char kSft[] = R"(
 name: "note"
@@ -65,12 +37,6 @@ stage {
   samples { from_eval: 0 }
 })";
 
-absl::Status TrainFrom(const std::string& text, std::vector<std::string> overrides) {
-  AlignmentRecipe recipe;
-  PLUMB_RETURN_IF_ERROR(ParseRecipe(text, "recipe", overrides, &recipe));
-  return TrainRecipe(recipe, "never");
-}
-
 // Share of held-out pairs whose right summary is the likelier one, by the mean over its tokens.
 absl::StatusOr<double> Accuracy(uint64_t seed, const std::string& base, const std::string& adapter) {
   EvaluateRecipe recipe;
@@ -86,34 +52,18 @@ absl::StatusOr<double> Accuracy(uint64_t seed, const std::string& base, const st
   return figures.at("logps/average_accuracies");
 }
 
-absl::StatusOr<Comparison> RunIn(uint64_t seed, const std::string& folder) {
-  const std::string base = folder + "/base/pretraining/model";
-  const auto overrides = [&](const std::string& output) {
-    return std::vector<std::string>{absl::StrCat("seed=", seed), absl::StrCat("output_dir=", folder, output)};
-  };
-  PLUMB_RETURN_IF_ERROR(TrainFrom(kBase, overrides("/base")));
-  const auto adapted = [&](const std::string& output) {
-    std::vector<std::string> all = overrides(output);
-    all.push_back(absl::StrCat("model.pretrained=", base));
-    all.push_back(absl::StrCat("data.eval_fraction=", kHeldOut));
-    return all;
-  };
-  PLUMB_RETURN_IF_ERROR(TrainFrom(absl::StrCat(kSft, kDpo), adapted("/note")));
-  std::vector<std::string> longer = adapted("/sft");
-  longer.push_back("stage[0].training.num_train_epochs=9");
-  PLUMB_RETURN_IF_ERROR(TrainFrom(kSft, longer));
-  Comparison comparison;
-  PLUMB_ASSIGN_OR_RETURN(comparison.method, Accuracy(seed, base, folder + "/note/dpo/model"));
-  PLUMB_ASSIGN_OR_RETURN(comparison.baseline, Accuracy(seed, base, folder + "/sft/sft/model"));
-  return comparison;
-}
-
 absl::StatusOr<Comparison> Run(uint64_t seed) {
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / absl::StrCat("replicate_note_", getpid(), "_", seed);
-  const auto comparison = RunIn(seed, folder.string());
-  std::error_code ignored;
-  std::filesystem::remove_all(folder, ignored);
+  const ModelRuns runs("note", seed);
+  PLUMB_RETURN_IF_ERROR(runs.Train(kGeneralTextModel, "base", {}));
+  const std::string base = runs.Path("base/pretraining/model");
+  std::vector<std::string> overrides = {absl::StrCat("model.pretrained=", base),
+                                        absl::StrCat("data.eval_fraction=", kHeldOut)};
+  PLUMB_RETURN_IF_ERROR(runs.Train(absl::StrCat(kSft, kDpo), "note", overrides));
+  overrides.push_back("stage[0].training.num_train_epochs=9");
+  PLUMB_RETURN_IF_ERROR(runs.Train(kSft, "sft", overrides));
+  Comparison comparison;
+  PLUMB_ASSIGN_OR_RETURN(comparison.method, Accuracy(seed, base, runs.Path("note/dpo/model")));
+  PLUMB_ASSIGN_OR_RETURN(comparison.baseline, Accuracy(seed, base, runs.Path("sft/sft/model")));
   return comparison;
 }
 
@@ -126,9 +76,7 @@ const bool kRegistered = RegisterClaim(
      "number changed or an event left out",
      /*lower_is_better=*/false, /*seeds=*/5,
      "200 invented stays and a transformer of 2 layers that has read 300 web texts, eight times; the paper "
-     "has MIMIC-III "
-     "and "
-     "a model of billions of weights, and measures summaries by overlap and by judges.",
+     "has MIMIC-III and a model of billions of weights, and measures summaries by overlap and by judges.",
      Run});
 
 }  // namespace

@@ -1,14 +1,9 @@
 // Zhang et al. 2024: a policy that rewrites queries, aligned by the ranks at which a retriever finds their
 // tools.
 
-#include <unistd.h>
-
 #include <cmath>
-#include <filesystem>
-#include <iostream>
 #include <iterator>
 #include <map>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,16 +11,14 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "alignment/eval/sufficiency.h"
-#include "alignment/generate_recipe.h"
 #include "alignment/recipe.pb.h"
 #include "alignment/selection/row.h"
 #include "alignment/selection/select_recipe.h"
-#include "alignment/train_recipe.h"
 #include "common/config/recipe.h"
-#include "common/files/files.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/random.h"
 #include "tools/replicate/claim.h"
+#include "tools/replicate/model_runs.h"
 
 namespace plumb {
 namespace {
@@ -107,11 +100,9 @@ std::string Entry(const ToolCalls& calls, const std::string& tool) {
 
 class Experiment {
  public:
-  Experiment(uint64_t seed, std::string folder)
-      : seed_(seed), random_(seed, "qta"), folder_(std::move(folder)) {}
+  explicit Experiment(uint64_t seed) : runs_("qta", seed), random_(seed, "qta") {}
 
   absl::StatusOr<Comparison> Run() {
-    PLUMB_RETURN_IF_ERROR(MakeFolders(folder_));
     PLUMB_ASSIGN_OR_RETURN(calls_, ReadToolCalls());
     const std::vector<int64_t> order =
         random_.Child("split").Permutation(static_cast<int64_t>(calls_.queries.size()));
@@ -119,24 +110,23 @@ class Experiment {
     for (size_t i = 0; i < order.size(); ++i) {
       (i < order.size() / 2 ? learnt : held_out).push_back(calls_.queries[order[i]]);
     }
-    PLUMB_RETURN_IF_ERROR(WriteFileAtomically(Path("sft.jsonl"), Demonstrations(learnt)));
+    PLUMB_RETURN_IF_ERROR(runs_.Write("sft.jsonl", Demonstrations(learnt)));
     PLUMB_RETURN_IF_ERROR(
-        TrainFrom(kSft, "before", {absl::StrCat("data.text={path:\"", Path("sft.jsonl"), "\"}")}));
-    const std::string before = Path("before/sft/model");
+        runs_.Train(kSft, "before", {absl::StrCat("data.text={path:\"", runs_.Path("sft.jsonl"), "\"}")}));
+    const std::string before = runs_.Path("before/sft/model");
     PLUMB_RETURN_IF_ERROR(
-        Rank(before, learnt, kRewrites, "step { curriculum { stages: 1 } }", Path("pairs.jsonl")));
-    PLUMB_RETURN_IF_ERROR(TrainFrom(kDpo, "after",
-                                    {absl::StrCat("model.pretrained=", before),
-                                     absl::StrCat("data.preference={path:\"", Path("pairs.jsonl"), "\"}")}));
+        Rank(before, learnt, kRewrites, "step { curriculum { stages: 1 } }", runs_.Path("pairs.jsonl")));
+    PLUMB_RETURN_IF_ERROR(
+        runs_.Train(kDpo, "after",
+                    {absl::StrCat("model.pretrained=", before),
+                     absl::StrCat("data.preference={path:\"", runs_.Path("pairs.jsonl"), "\"}")}));
     Comparison comparison;
-    PLUMB_ASSIGN_OR_RETURN(comparison.method, Sufficiency(Path("after/dpo/model"), held_out));
+    PLUMB_ASSIGN_OR_RETURN(comparison.method, Sufficiency(runs_.Path("after/dpo/model"), held_out));
     PLUMB_ASSIGN_OR_RETURN(comparison.baseline, Sufficiency(before, held_out));
     return comparison;
   }
 
  private:
-  std::string Path(const std::string& name) const { return absl::StrCat(folder_, "/", name); }
-
   // Of each query two right entries and two of any tools.
   std::string Demonstrations(const std::vector<Query>& queries) const {
     std::string rows;
@@ -153,15 +143,6 @@ class Experiment {
     return rows;
   }
 
-  absl::Status TrainFrom(const char* text, const std::string& output,
-                         std::vector<std::string> overrides) const {
-    overrides.push_back(absl::StrCat("seed=", seed_));
-    overrides.push_back(absl::StrCat("output_dir=", Path(output)));
-    AlignmentRecipe recipe;
-    PLUMB_RETURN_IF_ERROR(ParseRecipe(text, "recipe", overrides, &recipe));
-    return TrainRecipe(recipe, "never");
-  }
-
   // `count` rewrites of each query: sampled, or the likeliest one.
   absl::StatusOr<std::vector<std::string>> Rewrites(const std::string& model,
                                                     const std::vector<Query>& queries, int64_t count) const {
@@ -173,18 +154,8 @@ class Experiment {
     recipe.set_num_return_sequences(count);
     recipe.mutable_generation()->set_max_new_tokens(32);
     recipe.mutable_generation()->set_do_sample(count > 1);
-    recipe.set_seed(seed_);
-    recipe.set_output_file(Path("generated.jsonl"));
-    std::istringstream no_input;
-    PLUMB_RETURN_IF_ERROR(GenerateFromRecipe(recipe, no_input, std::cout));
-    RecordSource source;
-    source.add_path(recipe.output_file());
-    std::vector<std::string> rewrites;
-    PLUMB_RETURN_IF_ERROR(ForEachRow(source, [&](const Row& row) -> absl::Status {
-      rewrites.push_back(row.record["completion"].get<std::string>());
-      return absl::OkStatus();
-    }));
-    return rewrites;
+    recipe.set_seed(runs_.seed());
+    return runs_.Completions(recipe);
   }
 
   // Rows of `count` rewrites for each query, through the steps of a selection.
@@ -197,17 +168,18 @@ class Experiment {
       for (int64_t k = 0; k < count; ++k) row["completions"].push_back(rewrites[i * count + k]);
       absl::StrAppend(&rows, row.dump(), "\n");
     }
-    PLUMB_RETURN_IF_ERROR(WriteFileAtomically(Path("rewrites.jsonl"), rows));
+    PLUMB_RETURN_IF_ERROR(runs_.Write("rewrites.jsonl", rows));
     SelectRecipe recipe;
     PLUMB_RETURN_IF_ERROR(ParseRecipe(
         absl::StrCat("step { query_rewriting { tools { path: '", kToolCalls, "' } } } ", more_steps),
         "selection",
-        {absl::StrCat("data.path=", Path("rewrites.jsonl")), absl::StrCat("output_file=", output)}, &recipe));
+        {absl::StrCat("data.path=", runs_.Path("rewrites.jsonl")), absl::StrCat("output_file=", output)},
+        &recipe));
     return SelectFromRecipe(recipe).status();
   }
 
   absl::StatusOr<double> Sufficiency(const std::string& model, const std::vector<Query>& queries) const {
-    const std::string output = Path("ranked.jsonl");
+    const std::string output = runs_.Path("ranked.jsonl");
     PLUMB_RETURN_IF_ERROR(Rank(model, queries, 1, "", output));
     RecordSource source;
     source.add_path(output);
@@ -219,20 +191,10 @@ class Experiment {
     return SufficiencyAtK(ranks, kDepth);
   }
 
-  uint64_t seed_;
-  RandomStream random_;
-  std::string folder_;
+  const ModelRuns runs_;
+  const RandomStream random_;
   ToolCalls calls_;
 };
-
-absl::StatusOr<Comparison> Run(uint64_t seed) {
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / absl::StrCat("replicate_qta_", getpid(), "_", seed);
-  const auto comparison = Experiment(seed, folder.string()).Run();
-  std::error_code ignored;
-  std::filesystem::remove_all(folder, ignored);
-  return comparison;
-}
 
 const bool kRegistered = RegisterClaim(
     {"qta",
@@ -249,7 +211,7 @@ const bool kRegistered = RegisterClaim(
      "teach "
      "it the tools of the queries that it learns from. The paper's language models rewrite without such "
      "training; its ranking function could not be verified. Each query needs one tool.",
-     Run});
+     [](uint64_t seed) { return Experiment(seed).Run(); }});
 
 }  // namespace
 }  // namespace plumb

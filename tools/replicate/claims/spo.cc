@@ -1,19 +1,14 @@
 // Li et al. 2024: to tell how much of an answer's content is missing helps to learn preferences.
 
-#include <unistd.h>
-
-#include <filesystem>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "alignment/recipe.pb.h"
-#include "alignment/train_recipe.h"
-#include "common/config/recipe.h"
 #include "common/report/run_folder.h"
 #include "common/status/status_macros.h"
 #include "tools/replicate/claim.h"
+#include "tools/replicate/model_runs.h"
 
 namespace plumb {
 namespace {
@@ -48,12 +43,10 @@ stage {
 })";
 
 // Share of held-out pairs whose chosen answer has the higher implicit reward, after training.
-absl::StatusOr<double> Accuracy(uint64_t seed, const std::string& folder, bool with_degrees) {
-  std::vector<std::string> overrides = {absl::StrCat("seed=", seed), absl::StrCat("output_dir=", folder)};
-  if (with_degrees) overrides.push_back("stage[1].preference_degree={gamma: 0.1 classes: 3}");
-  AlignmentRecipe recipe;
-  PLUMB_RETURN_IF_ERROR(ParseRecipe(kRecipe, "recipe", overrides, &recipe));
-  PLUMB_RETURN_IF_ERROR(TrainRecipe(recipe, "never"));
+absl::StatusOr<double> Accuracy(const ModelRuns& runs, const std::string& output,
+                                const std::vector<std::string>& overrides) {
+  PLUMB_RETURN_IF_ERROR(runs.Train(kRecipe, output, overrides));
+  const std::string folder = runs.Path(output);
   PLUMB_ASSIGN_OR_RETURN(const std::vector<MetricsRow> rows, ReadMetrics(folder));
   for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
     const auto accuracy = row->values.find("eval_rewards/accuracies");
@@ -63,15 +56,12 @@ absl::StatusOr<double> Accuracy(uint64_t seed, const std::string& folder, bool w
 }
 
 absl::StatusOr<Comparison> Run(uint64_t seed) {
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / absl::StrCat("replicate_spo_", getpid(), "_", seed);
-  const auto spo = Accuracy(seed, (folder / "spo").string(), /*with_degrees=*/true);
-  const auto dpo = Accuracy(seed, (folder / "dpo").string(), /*with_degrees=*/false);
-  std::error_code ignored;
-  std::filesystem::remove_all(folder, ignored);
-  if (!spo.ok()) return spo.status();
-  if (!dpo.ok()) return dpo.status();
-  return Comparison{*spo, *dpo};
+  const ModelRuns runs("spo", seed);
+  Comparison comparison;
+  PLUMB_ASSIGN_OR_RETURN(comparison.method,
+                         Accuracy(runs, "spo", {"stage[1].preference_degree={gamma: 0.1 classes: 3}"}));
+  PLUMB_ASSIGN_OR_RETURN(comparison.baseline, Accuracy(runs, "dpo", {}));
+  return comparison;
 }
 
 const bool kRegistered = RegisterClaim(
