@@ -91,9 +91,8 @@ inline __attribute__((always_inline)) void Add(int64_t size, int64_t stride, con
 
 // `after`: where the rows' next block begins, or any of them.
 template <typename Scalar>
-inline __attribute__((always_inline)) void AllDots(int64_t count, int64_t size, int64_t stride,
-                                                   const Scalar* rows, const Scalar* after, const Scalar* x,
-                                                   double* dots) {
+PLUMB_VECTORIZED void DotsOfBlock(int64_t count, int64_t size, int64_t stride, const Scalar* rows,
+                                  const Scalar* after, const Scalar* x, double* dots) {
   int64_t row = 0;
   for (; row + kRows <= count; row += kRows) {
     const Scalar* these = rows + row * stride;
@@ -104,9 +103,8 @@ inline __attribute__((always_inline)) void AllDots(int64_t count, int64_t size, 
 }
 
 template <typename Scalar>
-inline __attribute__((always_inline)) void AddAll(int64_t count, int64_t size, int64_t stride,
-                                                  const Scalar* rows, const Scalar* after,
-                                                  const double* coefficients, double* sums) {
+PLUMB_VECTORIZED void AddToBlock(int64_t count, int64_t size, int64_t stride, const Scalar* rows,
+                                 const Scalar* after, const double* coefficients, double* sums) {
   int64_t row = 0;
   for (; row + kRows <= count; row += kRows) {
     const Scalar* these = rows + row * stride;
@@ -116,24 +114,6 @@ inline __attribute__((always_inline)) void AddAll(int64_t count, int64_t size, i
   for (; row < count; ++row) {
     Add<1>(size, stride, rows + row * stride, after + row * stride, coefficients + row, sums);
   }
-}
-
-PLUMB_VECTORIZED void DotsOfBlock(int64_t count, int64_t size, int64_t stride, const float* rows,
-                                  const float* after, const float* x, double* dots) {
-  AllDots(count, size, stride, rows, after, x, dots);
-}
-PLUMB_VECTORIZED void DotsOfBlock(int64_t count, int64_t size, int64_t stride, const double* rows,
-                                  const double* after, const double* x, double* dots) {
-  AllDots(count, size, stride, rows, after, x, dots);
-}
-
-PLUMB_VECTORIZED void AddToBlock(int64_t count, int64_t size, int64_t stride, const float* rows,
-                                 const float* after, const double* coefficients, double* sums) {
-  AddAll(count, size, stride, rows, after, coefficients, sums);
-}
-PLUMB_VECTORIZED void AddToBlock(int64_t count, int64_t size, int64_t stride, const double* rows,
-                                 const double* after, const double* coefficients, double* sums) {
-  AddAll(count, size, stride, rows, after, coefficients, sums);
 }
 
 // rows[r] . x for the first `count` rows of [m, d].
