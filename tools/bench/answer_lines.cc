@@ -1,5 +1,7 @@
 #include "tools/bench/answer_lines.h"
 
+#include <ATen/ops/empty.h>
+
 #include <iostream>
 #include <string>
 #include <vector>
@@ -18,6 +20,15 @@ absl::Status AnswerLines(const LineAnswer& answer) {
     std::cout << result.dump() << std::endl;
   }
   return absl::OkStatus();
+}
+
+at::Tensor ReadMatrix(const nlohmann::json& rows) {
+  const at::Tensor matrix = at::empty({int64_t(rows.size()), int64_t(rows[0].size())}, at::kDouble);
+  double* element = matrix.mutable_data_ptr<double>();
+  for (const nlohmann::json& row : rows) {
+    for (const nlohmann::json& value : row) *element++ = value;
+  }
+  return matrix;
 }
 
 int RunLineProgram(int argc, char** argv, const char* usage, const LineAnswer& answer) {

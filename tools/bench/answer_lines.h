@@ -1,6 +1,8 @@
 #ifndef PLUMB_TOOLS_BENCH_ANSWER_LINES_H_
 #define PLUMB_TOOLS_BENCH_ANSWER_LINES_H_
 
+#include <ATen/core/Tensor.h>
+
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -14,6 +16,9 @@ using LineAnswer = std::function<absl::StatusOr<nlohmann::json>(const nlohmann::
 
 // Until standard input ends, or with the first error.
 absl::Status AnswerLines(const LineAnswer& answer);
+
+// A list of lists as an f64 matrix.
+at::Tensor ReadMatrix(const nlohmann::json& rows);
 
 // The main() of a program NAME THREADS that does so.
 int RunLineProgram(int argc, char** argv, const char* usage, const LineAnswer& answer);

@@ -2,7 +2,6 @@
 // with the seconds of every repetition and the weights found.
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
 
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -18,15 +17,6 @@
 
 namespace plumb {
 namespace {
-
-at::Tensor Matrix(const nlohmann::json& rows) {
-  const at::Tensor matrix = at::empty({int64_t(rows.size()), int64_t(rows[0].size())}, at::kDouble);
-  double* element = matrix.mutable_data_ptr<double>();
-  for (const nlohmann::json& row : rows) {
-    for (const nlohmann::json& value : row) *element++ = value;
-  }
-  return matrix;
-}
 
 nlohmann::json Rows(const at::Tensor& tensor) {
   const at::Tensor matrix = tensor.contiguous();
@@ -62,7 +52,7 @@ absl::StatusOr<Found> Search(const nlohmann::json& request, const at::Tensor& da
 }
 
 absl::StatusOr<nlohmann::json> Answer(const nlohmann::json& request) {
-  const at::Tensor data = Matrix(request.at("data"));
+  const at::Tensor data = ReadMatrix(request.at("data"));
   Found found;
   nlohmann::json seconds;
   for (int64_t i = 0; i < request.at("repetitions").get<int64_t>(); ++i) {

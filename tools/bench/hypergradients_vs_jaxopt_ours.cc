@@ -8,10 +8,9 @@
 #include <ATen/ops/mv.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/softplus.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
 
-#include <algorithm>
 #include <chrono>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -35,15 +34,8 @@ struct Data {
 };
 
 Data ReadData(const nlohmann::json& json) {
-  const auto labels = json.at("labels").get<std::vector<double>>();
-  Data data = {at::zeros({int64_t(labels.size()), int64_t(json.at("inputs")[0].size())}, at::kDouble),
-               at::zeros({int64_t(labels.size())}, at::kDouble)};
-  std::copy(labels.begin(), labels.end(), data.labels.mutable_data_ptr<double>());
-  double* element = data.inputs.mutable_data_ptr<double>();
-  for (const nlohmann::json& row : json.at("inputs")) {
-    for (const nlohmann::json& value : row) *element++ = value;
-  }
-  return data;
+  return {ReadMatrix(json.at("inputs")),
+          at::tensor(json.at("labels").get<std::vector<double>>(), at::kDouble)};
 }
 
 at::Tensor Loss(const Data& data, const at::Tensor& w) {
