@@ -10,6 +10,7 @@
 #include "common/kernels/fused.h"
 #include "common/kernels/gradient_in_place.h"
 #include "common/kernels/record_backward.h"
+#include "common/kernels/rounding.h"
 
 namespace plumb {
 namespace {
@@ -17,7 +18,7 @@ namespace {
 std::vector<at::Tensor> EmbeddingBackward(const BackwardPass& pass) {
   const at::Tensor &weight = pass.saved[0], &ids = pass.saved[1];
   const at::Tensor in_place = GradientInPlace(weight);
-  const at::ScalarType wide = weight.element_size() < 4 ? at::kFloat : weight.scalar_type();
+  const at::ScalarType wide = WideType(weight.scalar_type());
   const at::Tensor d_weight =
       in_place.defined() ? in_place : at::zeros(weight.sizes(), weight.options().dtype(wide));
   const at::Tensor gradient = pass.gradient.to(wide);

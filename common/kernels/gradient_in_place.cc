@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include "common/kernels/fused.h"
+#include "common/kernels/rounding.h"
 
 namespace plumb {
 
@@ -16,8 +17,7 @@ at::Tensor GradientInPlace(const at::Tensor& weight) {
   if (chosen_inputs != nullptr && !chosen_inputs->empty()) return {};
   const at::Tensor& gradient = weight.grad();
   if (!gradient.defined() || gradient.requires_grad() || !gradient.is_contiguous()) return {};
-  const at::ScalarType dtype = weight.element_size() < 4 ? at::kFloat : weight.scalar_type();
-  return gradient.scalar_type() == dtype ? gradient : at::Tensor();
+  return gradient.scalar_type() == WideType(weight.scalar_type()) ? gradient : at::Tensor();
 }
 
 }  // namespace plumb

@@ -21,6 +21,7 @@
 
 #include "common/kernels/bf16_product.h"
 #include "common/kernels/gradient_in_place.h"
+#include "common/kernels/rounding.h"
 #include "common/kernels/vectorized.h"
 
 namespace plumb {
@@ -389,7 +390,7 @@ LinearLogProbs LinearLogProb(const at::Tensor& hidden, const at::Tensor& weight,
                 ", the policy of ", weight.size(0), "; they must be the same");
   }
   const int64_t vocabulary = weight.size(0);
-  const at::ScalarType dtype = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const at::ScalarType dtype = WideType(hidden.scalar_type());
   const bool needs_gradient = torch::autograd::compute_requires_grad(hidden, weight);
 
   Pass pass;

@@ -373,10 +373,6 @@ void ForEachTree(const std::vector<Tree>& trees, const at::Tensor& k, const Atte
   });
 }
 
-at::ScalarType WideType(const at::Tensor& x) {
-  return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-}
-
 template <typename T>
 void Forward(const std::vector<Tree>& trees, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
              const AttentionOptions& options, const at::Tensor& output, const at::Tensor& log_sum_exps) {
@@ -421,7 +417,8 @@ at::Tensor FusedAttention(const at::Tensor& q, const at::Tensor& k, const at::Te
   std::vector<Tree> trees = Trees(segments);
   const at::Tensor output = at::empty(q.sizes(), q.options());
   at::Tensor log_sum_exps;
-  if (needs_gradient) log_sum_exps = at::empty({q.size(0), q.size(1)}, q.options().dtype(WideType(q)));
+  if (needs_gradient)
+    log_sum_exps = at::empty({q.size(0), q.size(1)}, q.options().dtype(WideType(q.scalar_type())));
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, q.scalar_type(), "PackedAttention",
                                  [&] { Forward<scalar_t>(trees, q, k, v, options, output, log_sum_exps); });
   if (!needs_gradient) return output;
@@ -429,7 +426,7 @@ at::Tensor FusedAttention(const at::Tensor& q, const at::Tensor& k, const at::Te
                  [trees = std::move(trees), options](const BackwardPass& pass) {
                    const at::Tensor &q = pass.saved[0], &k = pass.saved[1], &v = pass.saved[2];
                    const at::Tensor d_q = at::empty(q.sizes(), q.options());
-                   const auto wide = k.options().dtype(WideType(k));
+                   const auto wide = k.options().dtype(WideType(k.scalar_type()));
                    const at::Tensor d_k = at::zeros(k.sizes(), wide), d_v = at::zeros(v.sizes(), wide);
                    AT_DISPATCH_FLOATING_TYPES_AND(
                        at::kBFloat16, q.scalar_type(), "PackedAttentionBackward", [&] {

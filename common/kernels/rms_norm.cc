@@ -19,8 +19,6 @@
 namespace plumb {
 namespace {
 
-at::ScalarType WideType(at::ScalarType type) { return type == at::kDouble ? at::kDouble : at::kFloat; }
-
 // y = round(x / rms) * weight; returns 1 / rms.
 template <typename T>
 PLUMB_VECTORIZED Wide<T> NormRow(const T* x, const T* weight, Wide<T> eps, int64_t size, T* y) {

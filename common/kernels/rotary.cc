@@ -55,7 +55,7 @@ at::Tensor PlainRotary(const at::Tensor& x, const at::Tensor& cos, const at::Ten
 }
 
 bool HasFusedBody(const at::Tensor& x, const at::Tensor& cos, const at::Tensor& sin) {
-  const at::ScalarType angles = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+  const at::ScalarType angles = WideType(x.scalar_type());
   return FusedKernels() && x.scalar_type() != at::kHalf && x.is_cpu() && x.is_contiguous() &&
          cos.scalar_type() == angles && sin.scalar_type() == angles && cos.is_contiguous() &&
          sin.is_contiguous();

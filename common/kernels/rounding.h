@@ -1,6 +1,7 @@
 #ifndef PLUMB_COMMON_KERNELS_ROUNDING_H_
 #define PLUMB_COMMON_KERNELS_ROUNDING_H_
 
+#include <c10/core/ScalarType.h>
 #include <c10/util/BFloat16.h>
 
 #include <cstdint>
@@ -14,6 +15,11 @@ namespace plumb {
 
 template <typename T>
 using Wide = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+// The same of a tensor's dtype.
+inline at::ScalarType WideType(at::ScalarType dtype) {
+  return dtype == at::kDouble ? at::kDouble : at::kFloat;
+}
 
 template <typename T>
 inline Wide<T> Widen(const T& value) {
