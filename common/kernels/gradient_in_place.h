@@ -12,6 +12,11 @@ namespace plumb {
 // of inputs want to see the gradient itself, and with unfused kernels.
 at::Tensor GradientInPlace(const at::Tensor& weight);
 
+// The gradient a^T b of `weight`, for a [K, M] and b [K, N] of one dtype: added where it stands, where there
+// is such a place, and then undefined; else returned. A product of bf16 is summed in f32 and not rounded
+// where the gradient is f32.
+at::Tensor TransposedProductGradient(const at::Tensor& a, const at::Tensor& b, const at::Tensor& weight);
+
 }  // namespace plumb
 
 #endif  // PLUMB_COMMON_KERNELS_GRADIENT_IN_PLACE_H_

@@ -5,10 +5,11 @@
 
 namespace plumb {
 
-// y + scaling low_rank factor^T of y [N, out], low_rank [N, r] and factor [out, r], as a low-rank adapter
-// adds to a layer's output. y may have 16 bits and the others more: the sum is rounded once. It stands where
-// y stood; y may not be read again.
-at::Tensor AddLowRank(const at::Tensor& y, const at::Tensor& low_rank, const at::Tensor& factor,
+// y + scaling (x down^T) up^T of y [N, out], x [N, in], down [r, in] and up [out, r], as a low-rank adapter
+// (Hu et al. 2021, LoRA, arXiv 2106.09685) adds to the output y of a layer whose input is x. Where y has 16
+// bits, so have the factors of each product, as under autocast; sums are wider, and gradients of down and up
+// have those's own dtype. The sum stands where y stood; y may not be read again.
+at::Tensor AddLowRank(const at::Tensor& y, const at::Tensor& x, const at::Tensor& down, const at::Tensor& up,
                       double scaling);
 
 }  // namespace plumb
