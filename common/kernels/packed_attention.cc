@@ -26,16 +26,19 @@
 namespace plumb {
 namespace {
 
-// Scores are made by tiles of so many queries and keys (Dao et al. 2022, FlashAttention, arXiv 2205.14135).
+// Scores are made by tiles of so many keys and queries (Dao et al. 2022, FlashAttention, arXiv 2205.14135), a
+// row for each key: so what befalls each query's scores befalls a register of queries at a time, and only the
+// tile's own queries, not all keys, are laid out the other way for the products.
 constexpr int64_t kQueries = 48;
 constexpr int64_t kKeys = 96;
-static_assert(kQueries % kProductRows == 0 && kKeys % kProductRows == 0 &&
-              kKeys % kProductColumns<float> == 0 && kKeys % kProductColumns<double> == 0);
+static_assert(kKeys % kProductRows == 0 && kQueries % kProductRows == 0 &&
+              kQueries % kProductColumns<float> == 0 && kQueries % kProductColumns<double> == 0);
 
 // Rows of the batch.
 struct Rows {
   int64_t begin, end;
   int64_t size() const { return end - begin; }
+  bool operator==(const Rows& other) const { return begin == other.begin && end == other.end; }
 };
 
 // A segment and what it sees.
@@ -70,7 +73,7 @@ std::vector<Tree> Trees(absl::Span<const Segment> segments) {
   return trees;
 }
 
-// Memory of one thread, of which a whole number of T is taken at a time.
+// Memory of one thread. It keeps its numbers as it grows.
 template <typename T>
 class Buffer {
  public:
@@ -94,6 +97,7 @@ struct HeadRows {
   T* data;
   int64_t stride;
   T* operator[](int64_t row) const { return data + row * stride; }
+  HeadRows From(int64_t row) const { return {data + row * stride, stride}; }
 };
 
 template <typename T>
@@ -106,81 +110,98 @@ HeadRows<T> MutableHeadOf(const at::Tensor& x, int64_t head) {
   return {x.mutable_data_ptr<T>() + head * x.size(2), x.size(1) * x.size(2)};
 }
 
-// Where a block of keys stands among those of its path, and which of its keys the queries of a tile see:
-// query i, at position first_position + i of the path, sees [First(i), Last(i)) of the block.
+// Where a block of keys stands among those of its path, and which queries of a tile see one of them: query i,
+// at position first_position + i of the path, sees key j of the block if i is in [First(j), Last(j)).
 struct Block {
   int64_t begin, size;
   int64_t first_position, window;
-  int64_t First(int64_t i) const {
-    return window > 0 ? std::clamp<int64_t>(first_position + i - window + 1 - begin, 0, size) : 0;
+  int64_t First(int64_t j) const { return std::clamp<int64_t>(begin + j - first_position, 0, kQueries); }
+  int64_t Last(int64_t j) const {
+    return window > 0 ? std::clamp<int64_t>(begin + j - first_position + window, 0, kQueries) : kQueries;
   }
-  int64_t Last(int64_t i) const { return std::clamp<int64_t>(first_position + i + 1 - begin, 0, size); }
 };
 
-// scores [rows, kKeys] -> weights exp(score - max) under the online softmax of each row, whose sums and
-// outputs [rows, width] are brought to its new maximum.
+// Puts `value` into scores [keys, kQueries] where a query does not see a key.
 template <typename W>
-PLUMB_VECTORIZED void SoftmaxRows(const Block& block, int64_t rows, int64_t columns, int64_t width, W* scores,
-                                  W* max, W* sum, W* outputs) {
-  for (int64_t i = 0; i < rows; ++i) {
-    W* row = scores + i * kKeys;
-    const int64_t first = block.First(i), last = block.Last(i);
-    for (int64_t j = 0; j < first; ++j) row[j] = -std::numeric_limits<W>::infinity();
-    for (int64_t j = last; j < columns; ++j) row[j] = -std::numeric_limits<W>::infinity();
-    W top = max[i];
-#pragma omp simd reduction(max : top)
-    for (int64_t j = 0; j < columns; ++j) top = row[j] > top ? row[j] : top;
-    if (first >= last) {
-      for (int64_t j = 0; j < columns; ++j) row[j] = 0;
-      continue;
-    }
-    W total = 0;
-#pragma omp simd reduction(+ : total)
-    for (int64_t j = 0; j < columns; ++j) {
-      row[j] = std::exp(row[j] - top);
-      total += row[j];
-    }
-    const W shrink = std::exp(max[i] - top);
-    max[i] = top;
-    sum[i] = sum[i] * shrink + total;
-    W* output = outputs + i * width;
-#pragma omp simd
-    for (int64_t d = 0; d < width; ++d) output[d] *= shrink;
+void Hide(const Block& block, W value, W* scores) {
+  for (int64_t j = 0; j < block.size; ++j) {
+    W* row = scores + j * kQueries;
+    std::fill(row, row + block.First(j), value);
+    std::fill(row + block.Last(j), row + kQueries, value);
   }
 }
 
-// scores -> weights exp(score - log_sum_exp), 0 where a query does not see.
+// scores [keys, kQueries] -> weights exp(score - max) under the online softmax of each of the first `columns`
+// queries, of which the sum, and the row of outputs [rows, width], are brought to its new maximum.
 template <typename W>
-PLUMB_VECTORIZED void WeightRows(const Block& block, int64_t rows, int64_t columns, const W* log_sum_exps,
-                                 W* scores) {
-  for (int64_t i = 0; i < rows; ++i) {
-    W* row = scores + i * kKeys;
-    const int64_t first = block.First(i), last = block.Last(i);
-    const W log_sum_exp = log_sum_exps[i];
+PLUMB_VECTORIZED void SoftmaxColumns(const Block& block, int64_t rows, int64_t columns, int64_t width,
+                                     W* scores, W* max, W* sum, W* outputs) {
+  constexpr W kNothing = -std::numeric_limits<W>::infinity();
+  Hide(block, kNothing, scores);
+  W top[kQueries], total[kQueries] = {}, shrink[kQueries];
+  std::copy(max, max + kQueries, top);
+  for (int64_t j = 0; j < block.size; ++j) {
+    const W* row = scores + j * kQueries;
 #pragma omp simd
-    for (int64_t j = 0; j < columns; ++j) row[j] = std::exp(row[j] - log_sum_exp);
-    for (int64_t j = 0; j < std::min(first, columns); ++j) row[j] = 0;
-    for (int64_t j = last; j < columns; ++j) row[j] = 0;
+    for (int64_t i = 0; i < columns; ++i) top[i] = row[i] > top[i] ? row[i] : top[i];
   }
+#pragma omp simd
+  for (int64_t i = 0; i < columns; ++i) {
+    const W finite = top[i] > kNothing ? top[i] : 0;  // of a query that has seen no key yet
+    shrink[i] = std::exp(max[i] - finite);
+    max[i] = top[i];
+    top[i] = finite;
+  }
+  for (int64_t j = 0; j < block.size; ++j) {
+    W* row = scores + j * kQueries;
+#pragma omp simd
+    for (int64_t i = 0; i < columns; ++i) {
+      row[i] = std::exp(row[i] - top[i]);
+      total[i] += row[i];
+    }
+  }
+#pragma omp simd
+  for (int64_t i = 0; i < columns; ++i) sum[i] = sum[i] * shrink[i] + total[i];
+  for (int64_t i = 0; i < rows; ++i) {
+    W* output = outputs + i * width;
+#pragma omp simd
+    for (int64_t d = 0; d < width; ++d) output[d] *= shrink[i];
+  }
+}
+
+// scores -> weights exp(score - log_sum_exp), 0 where a query does not see, and in rows up to `padded_keys`.
+template <typename W>
+PLUMB_VECTORIZED void WeightColumns(const Block& block, int64_t padded_keys, int64_t columns,
+                                    const W* log_sum_exps, W* scores) {
+  for (int64_t j = 0; j < block.size; ++j) {
+    W* row = scores + j * kQueries;
+#pragma omp simd
+    for (int64_t i = 0; i < columns; ++i) row[i] = std::exp(row[i] - log_sum_exps[i]);
+  }
+  Hide(block, W{0}, scores);
+  std::fill(scores + block.size * kQueries, scores + padded_keys * kQueries, W{0});
 }
 
 // d_weights -> d_scores = weights (d_weights - delta).
 template <typename W>
-PLUMB_VECTORIZED void ScoreGradients(int64_t rows, int64_t columns, const W* weights, const W* delta,
+PLUMB_VECTORIZED void ScoreGradients(int64_t keys, int64_t columns, const W* weights, const W* delta,
                                      W* d_weights) {
-  for (int64_t i = 0; i < rows; ++i) {
-    const W* weight = weights + i * kKeys;
-    W* d = d_weights + i * kKeys;
+  for (int64_t j = 0; j < keys; ++j) {
+    const W* weight = weights + j * kQueries;
+    W* d = d_weights + j * kQueries;
 #pragma omp simd
-    for (int64_t j = 0; j < columns; ++j) d[j] = weight[j] * (d[j] - delta[i]);
+    for (int64_t i = 0; i < columns; ++i) d[i] = weight[i] * (d[i] - delta[i]);
   }
 }
 
-// to = scale x of `size` numbers, and back.
+// to [rows, width] = scale x of `dim` columns, and back.
 template <typename T>
-PLUMB_VECTORIZED void WidenRow(const T* x, Wide<T> scale, int64_t size, Wide<T>* to) {
+PLUMB_VECTORIZED void WidenRows(HeadRows<const T> x, int64_t rows, int64_t dim, Wide<T> scale, Wide<T>* to,
+                                int64_t width) {
+  for (int64_t i = 0; i < rows; ++i) {
 #pragma omp simd
-  for (int64_t d = 0; d < size; ++d) to[d] = Widen(x[d]) * scale;
+    for (int64_t d = 0; d < dim; ++d) to[i * width + d] = Widen(x[i][d]) * scale;
+  }
 }
 
 template <typename T>
@@ -189,14 +210,44 @@ PLUMB_VECTORIZED void StoreRow(const Wide<T>* x, Wide<T> scale, int64_t size, T*
   for (int64_t d = 0; d < size; ++d) Store(x[d] * scale, to + d);
 }
 
+// to += x [rows, width] of `dim` columns.
+template <typename W>
+PLUMB_VECTORIZED void AddRows(const W* x, int64_t width, int64_t rows, int64_t dim, HeadRows<W> to) {
+  for (int64_t i = 0; i < rows; ++i) {
+    W* sum = to[i];
+#pragma omp simd
+    for (int64_t d = 0; d < dim; ++d) sum[d] += x[i * width + d];
+  }
+}
+
+// The product of each row of x [rows, width] with that of y.
+template <typename T>
+PLUMB_VECTORIZED void RowProducts(const Wide<T>* x, int64_t width, HeadRows<const T> y, int64_t rows,
+                                  int64_t dim, Wide<T>* products) {
+  for (int64_t i = 0; i < rows; ++i) {
+    Wide<T> sum = 0;
+#pragma omp simd reduction(+ : sum)
+    for (int64_t d = 0; d < dim; ++d) sum += x[i * width + d] * Widen(y[i][d]);
+    products[i] = sum;
+  }
+}
+
+// [rows, width] -> [dim, kQueries].
+template <typename W>
+void TransposeTile(const W* x, int64_t width, int64_t rows, int64_t dim, W* to) {
+  for (int64_t i = 0; i < rows; ++i) {
+    for (int64_t d = 0; d < dim; ++d) to[d * kQueries + i] = x[i * width + d];
+  }
+}
+
 template <typename W>
 PLUMB_VECTORIZED void Product(Strided<W> a, const W* b, int64_t b_row, W* c, int64_t c_row, int64_t rows,
                               int64_t columns, int64_t depth) {
   AddProduct(a, b, b_row, c, c_row, rows, columns, depth);
 }
 
-// What one thread works with: tiles and copies in the wide type W, padded with zeros to whole products.
-// `width` is D rounded up.
+// What one thread works with: tiles and copies in the wide type W. `width` is D rounded up to whole products;
+// so are counts of keys and queries, and what a product makes beyond them is not used.
 template <typename T>
 class Worker {
  public:
@@ -208,17 +259,30 @@ class Worker {
         scale_(options.scale),
         window_(options.sliding_window) {}
 
-  // Copies a path's keys and values where the passes find them. `backward`: also their other layouts.
-  void SetPath(const Path& path, HeadRows<const T> keys, HeadRows<const T> values, bool backward) {
+  void SetHead(HeadRows<const T> keys, HeadRows<const T> values) {
+    head_keys_ = keys;
+    head_values_ = values;
+    path_ = nullptr;
+  }
+
+  // Copies the path's keys and values, but for the ancestors that it shares with the last one.
+  void SetPath(const Path& path) {
+    const int64_t size = (path.total + kProductRows) * width_;
+    keys_ = keys_buffer_.Get(size);
+    values_ = values_buffer_.Get(size);
+    bool known = path_ != nullptr;
+    int64_t position = 0;
+    for (size_t i = 0; i < path.rows.size(); ++i) {
+      const Rows& rows = path.rows[i];
+      known = known && i < path_->rows.size() && path_->rows[i] == rows;
+      if (!known) {
+        WidenRows<T>(head_keys_.From(rows.begin), rows.size(), dim_, 1, keys_ + position * width_, width_);
+        WidenRows<T>(head_values_.From(rows.begin), rows.size(), dim_, 1, values_ + position * width_,
+                     width_);
+      }
+      position += rows.size();
+    }
     path_ = &path;
-    const int64_t padded = RoundUp(path.total, kKeys);
-    transposed_keys_ = Transposed(path, keys, &transposed_keys_buffer_);
-    values_ = Widened(path, values, padded, &values_buffer_);
-    if (!backward) return;
-    transposed_values_ = Transposed(path, values, &transposed_values_buffer_);
-    keys_ = Widened(path, keys, padded, &keys_buffer_);
-    d_keys_ = d_keys_buffer_.Zeros(padded * width_);
-    d_values_ = d_values_buffer_.Zeros(padded * width_);
   }
 
   void Forward(HeadRows<const T> queries, HeadRows<T> output, W* log_sum_exps, int64_t log_sum_exp_stride) {
@@ -227,9 +291,9 @@ class Worker {
       W max[kQueries], sum[kQueries] = {};
       std::fill(max, max + kQueries, -std::numeric_limits<W>::infinity());
       ForEachBlock(position, rows, [&](const Block& block) {
-        W* scores = Scores(block, rows);
-        SoftmaxRows(block, rows, Columns(block), width_, scores, max, sum, outputs);
-        Product<W>({scores, kKeys, 1}, values_ + block.begin * width_, width_, outputs, width_,
+        W* weights = Scores(block, rows);
+        SoftmaxColumns(block, rows, Columns(rows), width_, weights, max, sum, outputs);
+        Product<W>({weights, 1, kQueries}, values_ + block.begin * width_, width_, outputs, width_,
                    PaddedRows(rows), width_, block.size);
       });
       for (int64_t i = 0; i < rows; ++i) {
@@ -241,35 +305,39 @@ class Worker {
     });
   }
 
+  // Before a path's backward passes, one for each head of queries, which add to its gradients.
+  void ClearGradients() {
+    const int64_t size = (path_->total + kProductRows) * width_;
+    d_keys_ = d_keys_buffer_.Zeros(size);
+    d_values_ = d_values_buffer_.Zeros(size);
+  }
+
   void Backward(HeadRows<const T> queries, HeadRows<const T> output, HeadRows<const T> gradient,
                 const W* log_sum_exps, int64_t log_sum_exp_stride, HeadRows<T> d_queries) {
     ForEachTile(queries, [&](int64_t first_row, int64_t rows, int64_t position) {
-      W* d_outputs = d_outputs_buffer_.Zeros(kQueries * width_);
+      W* d_outputs = d_outputs_buffer_.Get(kQueries * width_);
+      WidenRows<T>(gradient.From(first_row), rows, dim_, 1, d_outputs, width_);
+      W* transposed_d_outputs = transposed_d_outputs_buffer_.Get(dim_ * kQueries);
+      TransposeTile(d_outputs, width_, rows, dim_, transposed_d_outputs);
       W* d_query = outputs_buffer_.Zeros(kQueries * width_);
-      W delta[kQueries], log_sum_exp[kQueries];
-      for (int64_t i = 0; i < rows; ++i) {
-        const W* d_output = d_outputs + i * width_;
-        const T* result = output[first_row + i];
-        WidenRow<T>(gradient[first_row + i], 1, dim_, d_outputs + i * width_);
-        log_sum_exp[i] = log_sum_exps[(first_row + i) * log_sum_exp_stride];
-        delta[i] = 0;
-        for (int64_t d = 0; d < dim_; ++d) delta[i] += d_output[d] * Widen(result[d]);
-      }
-      const int64_t padded_rows = PaddedRows(rows);
+      W delta[kQueries] = {}, log_sum_exp[kQueries] = {};
+      RowProducts<T>(d_outputs, width_, output.From(first_row), rows, dim_, delta);
+      for (int64_t i = 0; i < rows; ++i) log_sum_exp[i] = log_sum_exps[(first_row + i) * log_sum_exp_stride];
+      const int64_t columns = Columns(rows);
       ForEachBlock(position, rows, [&](const Block& block) {
-        const int64_t columns = Columns(block), padded_keys = RoundUp(block.size, kProductRows);
+        const int64_t offset = block.begin * width_, padded_keys = PaddedRows(block.size);
         W* weights = Scores(block, rows);
-        WeightRows(block, rows, columns, log_sum_exp, weights);
-        Product<W>({weights, 1, kKeys}, d_outputs, width_, d_values_ + block.begin * width_, width_,
-                   padded_keys, width_, rows);
-        W* d_scores = d_scores_buffer_.Zeros(kQueries * kKeys);
-        Product<W>({d_outputs, width_, 1}, transposed_values_ + block.begin * dim_, kKeys, d_scores, kKeys,
-                   padded_rows, columns, dim_);
-        ScoreGradients(rows, columns, weights, delta, d_scores);
-        Product<W>({d_scores, kKeys, 1}, keys_ + block.begin * width_, width_, d_query, width_, padded_rows,
-                   width_, block.size);
-        Product<W>({d_scores, 1, kKeys}, query_tile_, width_, d_keys_ + block.begin * width_, width_,
-                   padded_keys, width_, rows);
+        WeightColumns(block, padded_keys, columns, log_sum_exp, weights);
+        Product<W>({weights, kQueries, 1}, d_outputs, width_, d_values_ + offset, width_, padded_keys, width_,
+                   rows);
+        W* d_scores = d_scores_buffer_.Zeros(padded_keys * kQueries);
+        Product<W>({values_ + offset, width_, 1}, transposed_d_outputs, kQueries, d_scores, kQueries,
+                   padded_keys, columns, dim_);
+        ScoreGradients(padded_keys, columns, weights, delta, d_scores);
+        Product<W>({d_scores, 1, kQueries}, keys_ + offset, width_, d_query, width_, PaddedRows(rows), width_,
+                   block.size);
+        Product<W>({d_scores, kQueries, 1}, query_tile_, width_, d_keys_ + offset, width_, padded_keys,
+                   width_, rows);
       });
       for (int64_t i = 0; i < rows; ++i) {
         StoreRow<T>(d_query + i * width_, scale_, dim_, d_queries[first_row + i]);
@@ -281,43 +349,15 @@ class Worker {
   void AddGradients(HeadRows<W> d_keys, HeadRows<W> d_values) const {
     int64_t position = 0;
     for (const Rows& rows : path_->rows) {
-      for (int64_t row = rows.begin; row < rows.end; ++row, ++position) {
-        for (int64_t d = 0; d < dim_; ++d) {
-          d_keys[row][d] += d_keys_[position * width_ + d];
-          d_values[row][d] += d_values_[position * width_ + d];
-        }
-      }
+      AddRows(d_keys_ + position * width_, width_, rows.size(), dim_, d_keys.From(rows.begin));
+      AddRows(d_values_ + position * width_, width_, rows.size(), dim_, d_values.From(rows.begin));
+      position += rows.size();
     }
   }
 
  private:
   static int64_t PaddedRows(int64_t rows) { return RoundUp(rows, kProductRows); }
-  static int64_t Columns(const Block& block) { return RoundUp(block.size, kProductColumns<W>); }
-
-  // [padded, width] of the path's rows.
-  W* Widened(const Path& path, HeadRows<const T> x, int64_t padded, Buffer<W>* buffer) {
-    W* to = buffer->Zeros(padded * width_);
-    W* next = to;
-    for (const Rows& rows : path.rows) {
-      for (int64_t row = rows.begin; row < rows.end; ++row, next += width_) {
-        WidenRow<T>(x[row], 1, dim_, next);
-      }
-    }
-    return to;
-  }
-
-  // Block after block of [D, kKeys].
-  W* Transposed(const Path& path, HeadRows<const T> x, Buffer<W>* buffer) {
-    W* to = buffer->Zeros(RoundUp(path.total, kKeys) * dim_);
-    int64_t position = 0;
-    for (const Rows& rows : path.rows) {
-      for (int64_t row = rows.begin; row < rows.end; ++row, ++position) {
-        W* column = to + position / kKeys * kKeys * dim_ + position % kKeys;
-        for (int64_t d = 0; d < dim_; ++d) column[d * kKeys] = Widen(x[row][d]);
-      }
-    }
-    return to;
-  }
+  static int64_t Columns(int64_t queries) { return RoundUp(queries, kProductColumns<W>); }
 
   // Calls body(first row, rows, position of the first in the path) with the scaled queries in query_tile_.
   template <typename Body>
@@ -325,10 +365,10 @@ class Worker {
     const Rows own = path_->rows.back();
     for (int64_t begin = 0; begin < path_->length; begin += kQueries) {
       const int64_t rows = std::min(kQueries, path_->length - begin);
-      query_tile_ = query_buffer_.Zeros(kQueries * width_);
-      for (int64_t i = 0; i < rows; ++i) {
-        WidenRow<T>(queries[own.begin + begin + i], scale_, dim_, query_tile_ + i * width_);
-      }
+      query_tile_ = query_buffer_.Get(kQueries * width_);
+      transposed_queries_ = transposed_queries_buffer_.Get(dim_ * kQueries);
+      WidenRows<T>(queries.From(own.begin + begin), rows, dim_, scale_, query_tile_, width_);
+      TransposeTile(query_tile_, width_, rows, dim_, transposed_queries_);
       body(own.begin + begin, rows, path_->total - path_->length + begin);
     }
   }
@@ -337,27 +377,30 @@ class Worker {
   template <typename Body>
   void ForEachBlock(int64_t position, int64_t rows, const Body& body) const {
     const int64_t first = window_ > 0 ? std::max<int64_t>(0, position - window_ + 1) : 0;
-    for (int64_t begin = first / kKeys * kKeys; begin < position + rows; begin += kKeys) {
-      body(Block{begin, std::min(kKeys, path_->total - begin), position, window_});
+    for (int64_t begin = first; begin < position + rows; begin += kKeys) {
+      body(Block{begin, std::min(kKeys, position + rows - begin), position, window_});
     }
   }
 
-  // [kQueries, kKeys]; rows and columns beyond the tile are 0.
+  // [keys, kQueries].
   W* Scores(const Block& block, int64_t rows) {
-    W* scores = scores_buffer_.Zeros(kQueries * kKeys);
-    Product<W>({query_tile_, width_, 1}, transposed_keys_ + block.begin * dim_, kKeys, scores, kKeys,
-               PaddedRows(rows), Columns(block), dim_);
+    const int64_t padded_keys = PaddedRows(block.size);
+    W* scores = scores_buffer_.Zeros(padded_keys * kQueries);
+    Product<W>({keys_ + block.begin * width_, width_, 1}, transposed_queries_, kQueries, scores, kQueries,
+               padded_keys, Columns(rows), dim_);
     return scores;
   }
 
   const int64_t dim_, width_;
   const W scale_;
   const int64_t window_;
+  HeadRows<const T> head_keys_ = {}, head_values_ = {};
   const Path* path_ = nullptr;
-  W *query_tile_ = nullptr, *transposed_keys_ = nullptr, *transposed_values_ = nullptr, *keys_ = nullptr,
-    *values_ = nullptr, *d_keys_ = nullptr, *d_values_ = nullptr;
-  Buffer<W> query_buffer_, scores_buffer_, d_scores_buffer_, outputs_buffer_, d_outputs_buffer_,
-      transposed_keys_buffer_, transposed_values_buffer_, keys_buffer_, values_buffer_, d_keys_buffer_,
+  W *query_tile_ = nullptr, *transposed_queries_ = nullptr;  // [kQueries, width], [D, kQueries]
+  W *keys_ = nullptr, *values_ = nullptr;                    // of the path: [total, width]
+  W *d_keys_ = nullptr, *d_values_ = nullptr;
+  Buffer<W> query_buffer_, transposed_queries_buffer_, scores_buffer_, d_scores_buffer_, outputs_buffer_,
+      d_outputs_buffer_, transposed_d_outputs_buffer_, keys_buffer_, values_buffer_, d_keys_buffer_,
       d_values_buffer_;
 };
 
@@ -380,8 +423,9 @@ void Forward(const std::vector<Tree>& trees, const at::Tensor& q, const at::Tens
   const int64_t heads = q.size(1), group = heads / k.size(1);
   W* sums = log_sum_exps.defined() ? log_sum_exps.mutable_data_ptr<W>() : nullptr;
   ForEachTree<T>(trees, k, options, [&](Worker<T>* worker, const Tree& tree, int64_t key_head) {
+    worker->SetHead(HeadOf<T>(k, key_head), HeadOf<T>(v, key_head));
     for (const Path& path : tree) {
-      worker->SetPath(path, HeadOf<T>(k, key_head), HeadOf<T>(v, key_head), /*backward=*/false);
+      worker->SetPath(path);
       for (int64_t head = key_head * group; head < (key_head + 1) * group; ++head) {
         worker->Forward(HeadOf<T>(q, head), MutableHeadOf<T>(output, head),
                         sums == nullptr ? sums : sums + head, heads);
@@ -400,8 +444,10 @@ void Backward(const std::vector<Tree>& trees, const at::Tensor& q, const at::Ten
   const int64_t heads = q.size(1), group = heads / k.size(1);
   const W* sums = log_sum_exps.const_data_ptr<W>();
   ForEachTree<T>(trees, k, options, [&](Worker<T>* worker, const Tree& tree, int64_t key_head) {
+    worker->SetHead(HeadOf<T>(k, key_head), HeadOf<T>(v, key_head));
     for (const Path& path : tree) {
-      worker->SetPath(path, HeadOf<T>(k, key_head), HeadOf<T>(v, key_head), /*backward=*/true);
+      worker->SetPath(path);
+      worker->ClearGradients();
       for (int64_t head = key_head * group; head < (key_head + 1) * group; ++head) {
         worker->Backward(HeadOf<T>(q, head), HeadOf<T>(output, head), HeadOf<T>(gradient, head), sums + head,
                          heads, MutableHeadOf<T>(d_q, head));
