@@ -29,6 +29,15 @@ def processor():
     return names[0] if names else platform.machine()
 
 
+def read_section(path, name):
+    """What stands between the markers of `name`; empty where they are not there."""
+    if not path or not os.path.exists(path):
+        return ""
+    with open(path, encoding="utf-8") as file:
+        found = re.search(f"<!-- {name}: begin -->\n(.*?)\n<!-- {name}: end -->", file.read(), flags=re.S)
+    return found.group(1) if found else ""
+
+
 def write_section(path, name, text):
     """Puts `text` between the markers of `name`, which are added at the end of the file where it has none."""
     if not path:

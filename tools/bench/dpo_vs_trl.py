@@ -3,7 +3,7 @@
 The same weights, pairs, batch size, threads and number of steps go to //alignment:train and to TRL's DPOTrainer, each run a process
 of its own; runs alternate, so that whatever else the machine does befalls both. Timed is the work of DPO itself: the reference's
 log-probabilities and the optimizer steps, not imports, loading or tokenization. Tokens are those of the pairs: prompt and chosen,
-prompt and rejected, no padding. The losses of all programs are compared.
+prompt and rejected, no padding. The losses of all programs are compared. Rows of models that are not measured this time stay.
 """
 
 import argparse
@@ -180,38 +180,50 @@ def measure(shape, vocabulary, lora, arguments):
                 sys.exit(f"{name}: losses differ by {difference}: {results[0]['losses']}, plumb's {runs[0][0]['losses']}")
             rows.append({"name": name, "seconds": statistics.median(r["seconds"] for r in results), "runs": len(results),
                          "mib": max(r["mib"] for r in results), "difference": difference, "settings": settings})
-        return {"shape": shape, "vocabulary": vocabulary, "lora": lora, "parameters": bench.parameters, "tokens": bench.tokens,
-                "rows": rows}
+        return {"vocabulary": vocabulary, "training": "LoRA" if lora else "full", "tokens": bench.tokens, "rows": rows}
 
 
-def report(shape, results, arguments):
-    lines = [
-        f"## DPO: plumb and TRL, {shape}",
-        "",
+def introduction(arguments):
+    return (
         f"{arguments.steps} steps of {arguments.batch_size} pairs whose lengths are distributed as in hh-rlhf (prompts of 69 tokens, "
         f"answers of 27, log-normal), {arguments.threads} threads of {benchmarks_page.processor()}; Llama models of random weights; "
-        f"torch {version('torch')}, transformers {version('transformers')}, TRL {version('trl')}. Medians of "
-        "runs that alternate. Timed: the reference's log-probabilities and the optimizer steps. Tokens: "
-        "those of the pairs, prompts counted with each answer. Memory: the most that the process had resident. plumb trains in f32 or wholly in bf16 with f32 master weights; "
-        f"TRL by default in bf16 autocast with gradient checkpointing, at its best in what the last column says; a run of it was given {arguments.time_limit} s, imports included.",
-        "",
+        f"torch {version('torch')}, transformers {version('transformers')}, TRL {version('trl')}. Medians of runs that alternate. Timed: "
+        "the reference's log-probabilities and the optimizer steps. Tokens: those of the pairs, prompts counted with each answer. Memory: "
+        "the most that the process had resident. plumb trains in f32 or wholly in bf16 with f32 master weights; TRL by default in bf16 "
+        f"autocast with gradient checkpointing, at its best in what the last column says; a run of it was given {arguments.time_limit} s, "
+        "imports included.")
+
+
+def table_rows(result):
+    ours = min((row for row in result["rows"] if row["name"].startswith("plumb")), key=lambda row: row["seconds"])
+    lines = []
+    for row in result["rows"]:
+        settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items() if key != "name")
+        line = f"| {result['vocabulary']} | {result['training']} | {row['name']} | "
+        if "unfinished" in row:
+            line += f"0 | {row['unfinished']} | | | {row['mib']:.0f} | {ours['mib'] / row['mib']:.2f} | | {settings} |"
+        else:
+            line += (f"{row['runs']} | {row['seconds']:.2f} | {result['tokens'] / row['seconds']:.0f} | "
+                     f"{row['seconds'] / ours['seconds']:.1f} | {row['mib']:.0f} | {ours['mib'] / row['mib']:.2f} | "
+                     f"{row['difference']:.1e} | {settings} |")
+        lines.append(line)
+    return lines
+
+
+def report(shape, results, earlier, arguments):
+    """The section of a shape: rows of `results`, and those of models not measured now in `earlier`, a section made the same way."""
+    rows = {}
+    if introduction(arguments) in earlier:
+        for line in earlier.splitlines():
+            cells = [cell.strip() for cell in line.split("|")]
+            if len(cells) > 3 and cells[1].isdigit():
+                rows.setdefault((int(cells[1]), cells[2]), []).append(line)
+    rows.update({(result["vocabulary"], result["training"]): table_rows(result) for result in results})
+    return "\n".join([
+        f"## DPO: plumb and TRL, {shape}", "", introduction(arguments), "",
         "| vocabulary | training | program | runs | seconds | tokens/s | plumb's fastest is faster by | MiB | of its memory | losses differ by | settings |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    for result in results:
-        ours = min((row for row in result["rows"] if row["name"].startswith("plumb")), key=lambda row: row["seconds"])
-        for row in result["rows"]:
-            settings = ", ".join(f"{key}={value}" for key, value in row["settings"].items() if key != "name")
-            line = f"| {result['vocabulary']} | {'LoRA' if result['lora'] else 'full'} | {row['name']} | "
-            if "unfinished" in row:
-                line += f"0 | {row['unfinished']} | | | {row['mib']:.0f} | {ours['mib'] / row['mib']:.2f} | | {settings} |"
-            else:
-                line += (f"{row['runs']} | {row['seconds']:.2f} | {result['tokens'] / row['seconds']:.0f} | "
-                         f"{row['seconds'] / ours['seconds']:.1f} | {row['mib']:.0f} | {ours['mib'] / row['mib']:.2f} | "
-                         f"{row['difference']:.1e} | {settings} |")
-            lines.append(line)
-    lines += ["", benchmarks_page.command("dpo_vs_trl")]
-    return "\n".join(lines)
+        *(line for model in sorted(rows, key=lambda model: (model[0], model[1] != "full")) for line in rows[model]), "", benchmarks_page.command("dpo_vs_trl")])
 
 
 def main():
@@ -229,12 +241,13 @@ def main():
     parser.add_argument("--ours", default=HERE.parents[1] / "alignment/train", help="our program (default: the one built beside)")
     arguments = parser.parse_args()
     for shape in arguments.shapes.split(","):
-        results = []
+        name, results = f"dpo_vs_trl_{shape}", []
+        earlier = benchmarks_page.read_section(arguments.docs, name)
         for vocabulary in arguments.vocabularies.split(","):
             for training in arguments.training.split(","):
                 results.append(measure(shape, int(vocabulary), training == "lora", arguments))
-                benchmarks_page.write_section(arguments.docs, f"dpo_vs_trl_{shape}", report(shape, results, arguments))
-        print(report(shape, results, arguments))
+                benchmarks_page.write_section(arguments.docs, name, report(shape, results, earlier, arguments))
+        print(report(shape, results, earlier, arguments))
 
 
 if __name__ == "__main__":
