@@ -73,6 +73,15 @@ TEST(ProgramTest, HelpShowsOnlyThisProgramsFlags) {
             "  --set=string            may be given many times\n");
 }
 
+TEST(ProgramTest, ThreadsSpinForALimitedTimeUnlessTheUserSaysHowTheyWait) {
+  const Ended ended = RunSample("--count=7 --set 'c=3 4'", "-u OMP_WAIT_POLICY -u GOMP_SPINCOUNT");
+  EXPECT_EQ(ended.exit_code, 0) << ended.errors;
+  EXPECT_THAT(ended.output, StartsWith("count=7 loud=0 set=c=3 4\n"));
+  EXPECT_THAT(ended.output, HasSubstr("spin_count=5000\n"));
+  EXPECT_THAT(RunSample("", "-u GOMP_SPINCOUNT OMP_WAIT_POLICY=ACTIVE").output, HasSubstr("spin_count=\n"));
+  EXPECT_THAT(RunSample("", "-u OMP_WAIT_POLICY GOMP_SPINCOUNT=7").output, HasSubstr("spin_count=7\n"));
+}
+
 TEST(ProgramTest, ErrorsAreOneLine) {
   const Ended error = RunSample("--end=error");
   EXPECT_EQ(error.exit_code, 2);

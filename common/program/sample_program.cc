@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <new>
 
@@ -43,6 +44,8 @@ absl::Status Body() {
               absl::StrJoin(set_flag.values(), "|").c_str());
   std::printf("folder=%s\n", std::filesystem::current_path().c_str());
   std::printf("runfile=%s\n", plumb::ResolveRunfile("WORKSPACE").c_str());
+  const char* spin_count = std::getenv("GOMP_SPINCOUNT");
+  std::printf("spin_count=%s\n", spin_count == nullptr ? "" : spin_count);
   std::printf("user_file=%s\n", plumb::ResolveUserFile("here.txt").c_str());
   return absl::OkStatus();
 }
