@@ -3,6 +3,10 @@
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
@@ -107,6 +111,130 @@ CoordinateEstimate LayeredCoordinateGradient(const LayeredModel& model, const La
   estimate.layer_forwards = layers;
   for (const Coordinate& coordinate : coordinates) {
     estimate.layer_forwards += layers - (options.reuse_features ? coordinate.layer : 0);
+  }
+  return estimate;
+}
+
+at::Tensor MultilayerPerceptron::Forward(int64_t layer, absl::Span<const at::Tensor> parameters,
+                                         const at::Tensor& input) const {
+  return Activate(layer, at::linear(input, parameters[0], parameters[1]));
+}
+
+double MultilayerPerceptron::Loss(const at::Tensor& output) const {
+  return Losses(output.unsqueeze(0))[0].item<double>();
+}
+
+namespace {
+
+// Coordinates of one unit's weights, and of its bias (index in), in as many as are changed at once.
+struct UnitCoordinates {
+  int64_t layer, unit;
+  std::vector<int64_t> inputs;
+};
+
+std::vector<UnitCoordinates> UnitsOf(const LayerTensors& mask) {
+  constexpr size_t kAtOnce = 64;
+  std::vector<UnitCoordinates> units;
+  for (size_t layer = 0; layer < mask.size(); ++layer) {
+    const at::Tensor weight = mask[layer][0].contiguous(), bias = mask[layer][1].contiguous();
+    const int64_t width = weight.size(1);
+    for (int64_t unit = 0; unit < weight.size(0); ++unit) {
+      std::vector<int64_t> inputs;
+      const auto flush = [&] {
+        if (!inputs.empty()) units.push_back({static_cast<int64_t>(layer), unit, std::move(inputs)});
+        inputs.clear();
+      };
+      for (int64_t j = 0; j <= width; ++j) {
+        const bool kept =
+            j < width ? weight.const_data_ptr<bool>()[unit * width + j] : bias.const_data_ptr<bool>()[unit];
+        if (kept) inputs.push_back(j);
+        if (inputs.size() == kAtOnce) flush();
+      }
+      flush();
+    }
+  }
+  return units;
+}
+
+// What a layer reads, with a last column of ones for its bias, its z and what it gives.
+struct LayerValues {
+  at::Tensor input, z, output;
+};
+
+// The losses [J] with each of a unit's coordinates changed by mu.
+at::Tensor ChangedLosses(const MultilayerPerceptron& model, const LayerTensors& parameters,
+                         const std::vector<LayerValues>& layers, const UnitCoordinates& unit, double mu) {
+  const LayerValues& own = layers[unit.layer];
+  const at::Tensor inputs = at::tensor(unit.inputs, at::kLong);
+  // [J, examples]: the unit's column for each coordinate.
+  const at::Tensor column = own.z.select(1, unit.unit) + mu * own.input.index_select(1, inputs).t();
+  const at::Tensor activated = model.Activate(unit.layer, column);
+  if (unit.layer + 1 == static_cast<int64_t>(layers.size())) {
+    const at::Tensor outputs = own.output.repeat({column.size(0), 1, 1});
+    outputs.select(2, unit.unit).copy_(activated);
+    return model.Losses(outputs);
+  }
+  const at::Tensor change = activated - own.output.select(1, unit.unit);
+  const at::Tensor weights = parameters[unit.layer + 1][0].select(1, unit.unit);
+  at::Tensor features =
+      model.Activate(unit.layer + 1, layers[unit.layer + 1].z + change.unsqueeze(2) * weights);
+  for (size_t layer = unit.layer + 2; layer < layers.size(); ++layer) {
+    features = model.Forward(layer, parameters[layer], features);
+  }
+  return model.Losses(features);
+}
+
+}  // namespace
+
+CoordinateEstimate RankOneCoordinateGradient(const MultilayerPerceptron& model,
+                                             const LayerTensors& parameters, const LayerTensors& mask,
+                                             const at::Tensor& input, double mu) {
+  const int64_t count = model.LayerCount();
+  TORCH_CHECK(static_cast<int64_t>(parameters.size()) == count && static_cast<int64_t>(mask.size()) == count,
+              "RankOneCoordinateGradient: ", count, " layers, ", parameters.size(), " of parameters, ",
+              mask.size(), " of masks");
+  TORCH_CHECK(input.dim() == 2, "RankOneCoordinateGradient: the input must be [examples, in]");
+  CoordinateEstimate estimate;
+  for (const auto& layer : parameters) {
+    TORCH_CHECK(layer.size() == 2, "RankOneCoordinateGradient: a layer is a weight and a bias");
+    estimate.gradient.push_back({at::zeros_like(layer[0], {}, at::MemoryFormat::Contiguous),
+                                 at::zeros_like(layer[1], {}, at::MemoryFormat::Contiguous)});
+  }
+  std::vector<LayerValues> layers(count);
+  // Within a parallel loop, for the reason that LayeredCoordinateGradient has.
+  at::parallel_for(0, 2, /*grain_size=*/1, [&](int64_t begin, int64_t) {
+    if (begin != 0) return;
+    const at::NoGradGuard no_grad;
+    at::Tensor features = input;
+    for (int64_t layer = 0; layer < count; ++layer) {
+      LayerValues& values = layers[layer];
+      values.input = at::cat({features, at::ones({input.size(0), 1}, features.options())}, 1);
+      values.z = at::linear(features, parameters[layer][0], parameters[layer][1]);
+      values.output = features = model.Activate(layer, values.z);
+    }
+    estimate.loss = model.Loss(features);
+  });
+
+  const std::vector<UnitCoordinates> units = UnitsOf(mask);
+  at::parallel_for(0, units.size(), /*grain_size=*/1, [&](int64_t begin, int64_t end) {
+    const at::NoGradGuard no_grad;
+    for (int64_t u = begin; u < end; ++u) {
+      const UnitCoordinates& unit = units[u];
+      const at::Tensor slopes = (ChangedLosses(model, parameters, layers, unit, mu) - estimate.loss) / mu;
+      const at::Tensor weight = estimate.gradient[unit.layer][0].select(0, unit.unit);
+      for (size_t j = 0; j < unit.inputs.size(); ++j) {
+        const bool is_bias = unit.inputs[j] == weight.numel();
+        (is_bias ? estimate.gradient[unit.layer][1].select(0, unit.unit) : weight.select(0, unit.inputs[j]))
+            .copy_(slopes[j]);
+      }
+    }
+  });
+
+  estimate.evaluations = 1;
+  estimate.layer_forwards = count;
+  for (const UnitCoordinates& unit : units) {
+    estimate.evaluations += unit.inputs.size();
+    estimate.layer_forwards += unit.inputs.size() * std::max<int64_t>(0, count - unit.layer - 2);
   }
   return estimate;
 }

@@ -55,6 +55,28 @@ CoordinateEstimate LayeredCoordinateGradient(const LayeredModel& model, const La
                                              const LayerTensors& mask, const at::Tensor& input,
                                              const CoordinateOptions& options);
 
+// Layers z = input weight' + bias, each followed by an elementwise function; parameters are {weight [out,
+// in], bias [out]}. A changed coordinate of such a layer is a rank-1 change of what is before its function,
+// in one column: mu times a column of the input for weight (i, j), mu for bias i; and in the layer after it
+// another one, what that column's function changed by times a column of the weights.
+class MultilayerPerceptron : public LayeredModel {
+ public:
+  virtual at::Tensor Activate(int64_t layer, const at::Tensor& z) const = 0;  // elementwise, of any shape
+  virtual at::Tensor Losses(const at::Tensor& outputs) const = 0;             // [P, examples, out] -> f64 [P]
+
+  at::Tensor Forward(int64_t layer, absl::Span<const at::Tensor> parameters,
+                     const at::Tensor& input) const final;
+  double Loss(const at::Tensor& output) const final;
+};
+
+// LayeredCoordinateGradient() by these changes, of all coordinates of a unit at once: neither the
+// coordinate's layer nor the next one is multiplied out again, and those after them are one product for many
+// coordinates. The same numbers but for rounding, which is divided by mu; the number of threads changes no
+// bit. `input` [examples, in]. layer_forwards counts the layers multiplied out.
+CoordinateEstimate RankOneCoordinateGradient(const MultilayerPerceptron& model,
+                                             const LayerTensors& parameters, const LayerTensors& mask,
+                                             const at::Tensor& input, double mu);
+
 // ZO-GraSP: how dense to make each tensor, from differences of estimated gradients. Scores are
 // GraSP's, -theta * (H g) (Wang, Zhang and Grosse 2020, arXiv 2002.07376), with H g = (g(theta + mu g) -
 // g(theta)) / mu; the `density` of all weights with the lowest scores is kept, and each tensor's share of

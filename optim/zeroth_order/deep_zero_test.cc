@@ -22,19 +22,22 @@ namespace plumb {
 namespace {
 
 // tanh layers, then logits and their cross-entropy.
-class Mlp : public LayeredModel {
+class Mlp : public MultilayerPerceptron {
  public:
   explicit Mlp(at::Tensor labels) : labels_(std::move(labels)) {}
   int64_t LayerCount() const override { return 3; }
-  at::Tensor Forward(int64_t layer, absl::Span<const at::Tensor> parameters,
-                     const at::Tensor& input) const override {
-    const at::Tensor output = at::linear(input, parameters[0], parameters[1]);
-    return layer < 2 ? at::tanh(output) : output;
+  at::Tensor Activate(int64_t layer, const at::Tensor& z) const override {
+    return layer < 2 ? at::tanh(z) : z;
   }
   at::Tensor LossTensor(const at::Tensor& output) const {
     return at::nll_loss(output.log_softmax(-1), labels_);
   }
-  double Loss(const at::Tensor& output) const override { return LossTensor(output).item<double>(); }
+  at::Tensor Losses(const at::Tensor& outputs) const override {
+    const at::Tensor logps = outputs.log_softmax(-1);
+    return -logps.gather(2, labels_.view({1, -1, 1}).expand({outputs.size(0), -1, 1}))
+                .to(at::kDouble)
+                .mean({1, 2});
+  }
 
  private:
   at::Tensor labels_;
@@ -107,6 +110,52 @@ TEST(LayeredCoordinateGradientTest, ReuseAndThreadsChangeNoBit) {
   EXPECT_EQ(estimates[0].evaluations, 1 + 56 + 63 + 24);
   EXPECT_EQ(estimates[0].layer_forwards, 3 * estimates[0].evaluations);
   EXPECT_EQ(estimates[1].layer_forwards, 3 + 3 * 56 + 2 * 63 + 24);
+}
+
+// The same differences, by changes of columns instead of products.
+TEST(RankOneCoordinateGradientTest, IsThePlainEstimate) {
+  const Problem problem;
+  const std::vector<std::vector<double>> some = {{0.4, 0.5}, {0, 0.3}, {0.6, 0}};
+  for (const auto dtype : {at::kDouble, at::kFloat}) {
+    const at::Tensor input = problem.input.to(dtype);
+    const LayerTensors parameters = Parameters(dtype);
+    for (const LayerTensors& mask :
+         {Everything(parameters), RandomMask(parameters, some, RandomStream(1, "mask"))}) {
+      const auto plain = LayeredCoordinateGradient(problem.model, parameters, mask, input, {5e-3, false});
+      const auto found = RankOneCoordinateGradient(problem.model, parameters, mask, input, 5e-3);
+      EXPECT_EQ(found.evaluations, plain.evaluations);
+      EXPECT_NEAR(found.loss, plain.loss, dtype == at::kDouble ? 1e-14 : 1e-6);
+      double largest = 0;
+      for (int64_t layer = 0; layer < 3; ++layer) {
+        for (int64_t i = 0; i < 2; ++i) {
+          largest = std::max(largest, plain.gradient[layer][i].abs().max().item<double>());
+          // Rounding of a loss near 1, divided by mu.
+          EXPECT_LT(Difference(found.gradient[layer][i], plain.gradient[layer][i]),
+                    dtype == at::kDouble ? 1e-12 : 3e-4)
+              << layer << " " << i;
+        }
+      }
+      EXPECT_GT(largest, 0.05);
+    }
+  }
+}
+
+TEST(RankOneCoordinateGradientTest, ThreadsChangeNoBitAndFewLayersAreMultiplied) {
+  const Problem problem;
+  const at::Tensor input = problem.input.to(at::kFloat);
+  const LayerTensors parameters = Parameters(at::kFloat), mask = Everything(parameters);
+  std::vector<CoordinateEstimate> estimates;
+  for (const int threads : {1, 2, 3}) {
+    at::set_num_threads(threads);
+    estimates.push_back(RankOneCoordinateGradient(problem.model, parameters, mask, input, 5e-3));
+    for (int64_t layer = 0; layer < 3; ++layer) {
+      for (int64_t i = 0; i < 2; ++i) {
+        EXPECT_TRUE(at::equal(estimates.back().gradient[layer][i], estimates[0].gradient[layer][i]));
+      }
+    }
+  }
+  // The 56 coordinates of the first layer need the last one; the others none.
+  EXPECT_EQ(estimates[0].layer_forwards, 3 + 56);
 }
 
 TEST(LayeredCoordinateGradientTest, OutsideTheMaskIsNothing) {
