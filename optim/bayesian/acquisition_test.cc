@@ -13,10 +13,12 @@
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "common/files/files.h"
@@ -30,6 +32,9 @@
 #include "optim/bayesian/environment.h"
 #include "optim/bayesian/expected_improvement.h"
 #include "optim/bayesian/fantasy_improvement.h"
+#include "optim/bayesian/fit_derivative_process.h"
+#include "optim/bayesian/fit_gaussian_process.h"
+#include "optim/bayesian/hyper_priors.h"
 #include "optim/bayesian/knowledge_gradient.h"
 #include "optim/bayesian/max_value_entropy.h"
 #include "optim/bayesian/maximize_acquisition.h"
@@ -502,7 +507,7 @@ TEST(DerivativeProcessTest, KnowsWhatCloseValuesTell) {
   for (const Kernel kernel : {GaussianProcessOptions::RBF, GaussianProcessOptions::MATERN_5_2}) {
     const GaussianProcessParameters parameters{{0.5, 0.8}, 1.3, 1e-9, 0.2};
     const DerivativeProcess model =
-        DerivativeProcess::Create(kernel, parameters, points, values, gradients, 5e-4).value();
+        DerivativeProcess::Create(kernel, parameters, points, values, gradients, {5e-4, 5e-4}).value();
     std::vector<at::Tensor> near = {points}, told = {values};
     for (int64_t i = 0; i < 4; ++i) {
       for (int64_t d = 0; d < 2; ++d) {
@@ -531,7 +536,7 @@ TEST(DerivativeProcessTest, KnowsWhatCloseValuesTell) {
     EXPECT_LT((there.mean_gradients - gradients).nan_to_num(0).abs().max().item<double>(), 0.1);
   }
   EXPECT_THAT(DerivativeProcess::Create(GaussianProcessOptions::MATERN_3_2, {{1, 1}, 1, 0.1, 0}, points,
-                                        values, gradients, 0)
+                                        values, gradients, {0, 0})
                   .status()
                   .message(),
               testing::HasSubstr("kernel MATERN_3_2"));
@@ -541,15 +546,93 @@ TEST(DerivativeProcessTest, KnowsWhatCloseValuesTell) {
 TEST(DerivativeProcessTest, IsAPlainProcessWithoutDerivatives) {
   const at::Tensor points = Uniform({6, 2}, 1), queries = Uniform({5, 2}, 2), values = Uniform({6}, 3);
   const GaussianProcessParameters parameters{{0.5, 0.8}, 1.3, 0.01, 0.2};
-  const DerivativeProcess model = DerivativeProcess::Create(GaussianProcessOptions::RBF, parameters, points,
-                                                            values, at::full({6, 2}, NAN, at::kDouble), 0)
-                                      .value();
+  const DerivativeProcess model =
+      DerivativeProcess::Create(GaussianProcessOptions::RBF, parameters, points, values,
+                                at::full({6, 2}, NAN, at::kDouble), {0, 0})
+          .value();
   const GaussianProcess plain =
       GaussianProcess::Create(GaussianProcessOptions::RBF, parameters, points, values).value();
   const GroupPosterior expected = plain.Posterior(queries.unsqueeze(1), false);
   EXPECT_LT(Largest(model.At(queries, false).means, expected.means.view({5})), 1e-12);
   EXPECT_LT(Largest(model.At(queries, false).variances, expected.covariances.view({5})), 1e-12);
   EXPECT_NEAR(model.LogMarginalLikelihood(), plain.LogMarginalLikelihood(), 1e-10);
+}
+
+// Of values and derivatives, some of them unknown, with points of which one comes twice.
+TEST(DerivativeLogPosteriorTest, GradientsAreFiniteDifferences) {
+  at::Tensor points = Uniform({5, 2}, 1);
+  points[4].copy_(points[0]);
+  at::Tensor gradients = Uniform({5, 2}, 4);
+  gradients[1][0] = NAN;
+  gradients[2].fill_(NAN);
+  const at::Tensor values = Uniform({5}, 3);
+  for (const Kernel kernel : {GaussianProcessOptions::RBF, GaussianProcessOptions::MATERN_5_2}) {
+    for (const bool given : {false, true}) {
+      GaussianProcessOptions options;
+      options.set_kernel(kernel);
+      options.set_fit_outputscale(true);
+      const std::optional<double> ratio = given ? std::optional<double>(0.1) : std::nullopt;
+      const DerivativeLogPosterior posterior(points, values, gradients, options, ratio);
+      ASSERT_EQ(posterior.parameter_count(), 4);
+      std::vector<double> theta = {-0.5, 0.1, -2, 0.3}, gradient(4);
+      double mean = 0;
+      const double value = posterior.Evaluate(theta.data(), gradient.data(), &mean);
+      for (size_t p = 0; p < theta.size(); ++p) {
+        std::vector<double> above = theta, below = theta;
+        above[p] += 1e-5;
+        below[p] -= 1e-5;
+        EXPECT_NEAR(gradient[p],
+                    (posterior.Evaluate(above.data(), nullptr, nullptr) -
+                     posterior.Evaluate(below.data(), nullptr, nullptr)) /
+                        2e-5,
+                    1e-8)
+            << kernel << given << " " << p;
+      }
+      // The likelihood is the process's own, at its best mean; 12 numbers are observed.
+      GaussianProcessParameters parameters = posterior.Parameters(theta.data());
+      const std::vector<double> noise = posterior.GradientNoise(parameters);
+      EXPECT_NEAR(noise[0], (given ? 0.1 * std::exp(0.3) : std::exp(-2)) / std::exp(-1.0), 1e-12);
+      const auto likelihood = [&](double at) {
+        parameters.mean = at;
+        return DerivativeProcess::Create(kernel, parameters, points, values, gradients, noise)
+            .value()
+            .LogMarginalLikelihood();
+      };
+      double priors = 0, ignored;
+      for (int d = 0; d < 2; ++d) {
+        priors += LogNormalPrior(theta[d], std::sqrt(2.0) + 0.5 * std::log(2.0), std::sqrt(3.0), &ignored);
+      }
+      priors += LogNormalPrior(theta[2], -4, 1, &ignored) + GammaPrior(theta[3], 2, 0.15, &ignored);
+      EXPECT_NEAR(12 * value, likelihood(mean) + priors, 1e-9);
+      EXPECT_GT(likelihood(mean), likelihood(mean + 0.01));
+      EXPECT_GT(likelihood(mean), likelihood(mean - 0.01));
+    }
+  }
+}
+
+// A wave in one coordinate of three, by 8 points: gradients tell its length and that the others do nothing.
+TEST(FitDerivativeProcessTest, LearnsFromGradientsWhatValuesDoNotTell) {
+  const at::Tensor points = Uniform({8, 3}, 1), queries = Uniform({200, 3}, 2);
+  const auto wave = [](const at::Tensor& at) { return 100 + 7 * (5 * at.select(1, 0)).sin(); };
+  at::Tensor gradients = at::zeros({8, 3}, at::kDouble);
+  gradients.select(1, 0).copy_(35 * (5 * points.select(1, 0)).cos());
+  const DerivativeProcess model =
+      FitDerivativeProcess(points, wave(points), gradients, GaussianProcessOptions(), std::nullopt).value();
+  EXPECT_LT(model.parameters().lengthscales[0], 0.5);
+  EXPECT_GT(model.parameters().lengthscales[1], 2);
+  const GaussianProcess plain =
+      FitGaussianProcess(points, wave(points), GaussianProcessOptions()).value().model;
+  const double without =
+      Largest(plain.Posterior(queries.unsqueeze(1), false).means.view({200}), wave(queries));
+  EXPECT_LT(Largest(model.At(queries, false).means, wave(queries)), std::min(1.0, without / 5)) << without;
+  // Believing what it expects it expects the same, and is surer there.
+  const DerivativeProcess believing = model.Believing(queries.narrow(0, 0, 3)).value();
+  EXPECT_LT(Largest(believing.At(queries, false).means, model.At(queries, false).means), 1e-3);
+  EXPECT_LT(believing.At(queries, false).variances[0].item<double>(),
+            model.At(queries, false).variances[0].item<double>());
+  EXPECT_FALSE(FitDerivativeProcess(points, wave(points), gradients.narrow(1, 0, 2), GaussianProcessOptions(),
+                                    std::nullopt)
+                   .ok());
 }
 
 TEST(BoltzmannSampleTest, TakesTheBestAndNoneTwice) {

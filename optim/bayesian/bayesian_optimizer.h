@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "common/tensor/random.h"
 #include "optim/bayesian/acquisition.h"
+#include "optim/bayesian/derivative_process.h"
 #include "optim/bayesian/environment.h"
 #include "optim/bayesian/fit_gaussian_process.h"
 #include "optim/bayesian/mixed_space.h"
@@ -33,6 +34,8 @@ namespace plumb {
 // - A failed evaluation counts as the worst value told, so that its neighbourhood is left.
 // - Constraints, once told, have a process each, and the expected improvement is the constrained one, of all
 //   acquisitions; pending points then have their posterior mean.
+// - Gradients, where they are told, are learnt from beside the values (fit_derivative_process.h), by the
+// acquisitions that options.proto names.
 // - Integer and categorical coordinates are searched as such (mixed_space.h).
 // - The model learns from options.related_observation(), values of other tasks (Swersky, Snoek and Adams
 //   2013, "Multi-Task Bayesian Optimization"; here they are known beforehand, and never asked for).
@@ -45,14 +48,14 @@ class BayesianOptimizer : public AskTell {
 
   std::string name() const override { return "bayesian_optimizer"; }
 
-  // The process fitted to what was told so far, of features of points (mixed_space.h; in a box of reals
+  // The process fitted to the values told so far, of features of points (mixed_space.h; in a box of reals
   // alone, points in its units). Error: nothing was told that did not fail, or the fit's own.
   absl::StatusOr<std::shared_ptr<const GaussianProcess>> Model();
 
   // The point that the model believes best, [D]: the minimiser of the posterior mean, of f at the highest
   // fidelity or of its mean over the conditions where the acquisition is one for these (environmental
   // coordinates then are the first condition's). Constraints do not count. Error: as Model().
-  absl::StatusOr<at::Tensor> Recommend();
+  absl::StatusOr<at::Tensor> Recommend() override;
 
  protected:
   absl::StatusOr<at::Tensor> Propose(int64_t count) override;
@@ -64,6 +67,8 @@ class BayesianOptimizer : public AskTell {
   absl::Status Fit();
   // The process of the values of features, which learns from related tasks.
   absl::StatusOr<GaussianProcess> FitModel(const at::Tensor& features, const at::Tensor& values) const;
+  bool UsesGradients() const;
+  absl::Status FitDerivatives();
   // The least value that did not fail, feasible if any is.
   double Incumbent() const;
   // One acquisition for `group` further points, when those of features `pending` [P, F] are on their way.
@@ -82,6 +87,7 @@ class BayesianOptimizer : public AskTell {
   int64_t fitted_ = -1;  // how much was told when the models were fitted
   std::shared_ptr<const GaussianProcess> model_;
   std::vector<std::shared_ptr<const GaussianProcess>> constraint_models_;
+  std::shared_ptr<const DerivativeProcess> derivative_model_;  // where UsesGradients()
 };
 
 }  // namespace plumb

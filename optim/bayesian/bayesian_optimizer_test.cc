@@ -6,6 +6,7 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -282,6 +283,87 @@ TEST(BayesianOptimizerTest, RelatedTasksSaveEvaluations) {
     with += std::log(Regret(*Optimizer(branin, related, seed), branin, 8));
   }
   EXPECT_LT(with, without - 3);  // in the mean by a factor of e
+}
+
+// Rosenbrock's function of 4 dimensions, of which each value tells little and each gradient much.
+at::Tensor Rosenbrock(const at::Tensor& points, at::Tensor* gradients) {
+  const at::Tensor x = points.narrow(1, 0, 3), bend = points.narrow(1, 1, 3) - x.square();
+  *gradients = at::zeros_like(points);
+  gradients->narrow(1, 0, 3).add_(-40 * x * bend - 2 * (1 - x));
+  gradients->narrow(1, 1, 3).add_(20 * bend);
+  return (10 * bend.square() + (1 - x).square()).sum(1);
+}
+
+TEST(BayesianOptimizerTest, GradientsSaveEvaluations) {
+  BayesianOptions exact = Quick();
+  exact.mutable_model()->set_noise(1e-6);
+  std::vector<BayesianOptions> all(4, exact);
+  all[1].mutable_lower_confidence_bound();
+  all[2].mutable_model()->set_kernel(GaussianProcessOptions::MATERN_5_2);
+  all[3].mutable_expected_improvement();
+  for (const BayesianOptions& options : all) {
+    double with = 0, without = 0;
+    for (const uint64_t seed : {1, 2, 3}) {
+      for (const bool told : {false, true}) {
+        const auto method =
+            BayesianOptimizer::Create(Tensor({-2, -2, -2, -2}), Tensor({2, 2, 2, 2}), options, seed).value();
+        at::Tensor gradients;
+        while (method->told() < 20) {
+          const at::Tensor points = method->Ask(2).value();
+          const at::Tensor values = Rosenbrock(points, &gradients);
+          PLUMB_ASSERT_OK(method->Tell(points, values, {}, told ? gradients : at::Tensor()));
+        }
+        const at::Tensor found = method->Recommend().value();
+        (told ? with : without) += std::log(Rosenbrock(found.unsqueeze(0), &gradients).item<double>());
+      }
+    }
+    EXPECT_LT(with, without - 3) << options.ShortDebugString();  // in the mean by a factor of e
+  }
+}
+
+// What cannot learn from gradients asks for the same without them.
+TEST(BayesianOptimizerTest, OthersIgnoreGradients) {
+  std::vector<BayesianOptions> all(3, Quick());
+  all[0].mutable_max_value_entropy();
+  all[1].mutable_knowledge_gradient();
+  all[2].mutable_deup();
+  at::Tensor gradients;
+  for (const BayesianOptions& options : all) {
+    const auto make = [&] {
+      return BayesianOptimizer::Create(Tensor({-2, -2, -2, -2}), Tensor({2, 2, 2, 2}), options, 1).value();
+    };
+    const auto told = make(), untold = make();
+    const at::Tensor points = told->Ask(9).value(), values = Rosenbrock(points, &gradients);
+    PLUMB_ASSERT_OK(untold->Ask(9));
+    PLUMB_ASSERT_OK(told->Tell(points, values, {}, gradients));
+    PLUMB_ASSERT_OK(untold->Tell(points, values));
+    EXPECT_TRUE(told->Ask(1).value().equal(untold->Ask(1).value())) << options.ShortDebugString();
+  }
+}
+
+// Of a mixed space the category's derivative is nothing, and a state keeps the others.
+TEST(BayesianOptimizerTest, GradientsOfMixedSpacesAreResumed) {
+  BayesianOptions options = Quick();
+  options.add_categorical_coordinates(1);
+  const auto make = [&] {
+    return BayesianOptimizer::Create(Tensor({-1, 0}), Tensor({1, 4}), options, 1).value();
+  };
+  const auto method = make();
+  while (method->told() < 12) {
+    const at::Tensor points = method->Ask(1).value();
+    const at::Tensor rest = points.select(1, 0) - 0.1 * points.select(1, 1);
+    const at::Tensor gradients = at::full({1, 2}, NAN, at::kDouble);
+    gradients.select(1, 0).copy_(2 * rest);
+    PLUMB_ASSERT_OK(method->Tell(points, rest.square() + points.select(1, 1), {}, gradients));
+  }
+  EXPECT_NEAR(method->Recommend().value()[0].item<double>(), 0, 0.02);
+  const auto resumed = make();
+  PLUMB_ASSERT_OK(resumed->LoadState(method->State()));
+  EXPECT_TRUE(resumed->Ask(2).value().equal(method->Ask(2).value()));
+  options.mutable_model()->set_kernel(GaussianProcessOptions::MATERN_1_2);
+  const auto rough = make();
+  PLUMB_ASSERT_OK(rough->LoadState(method->State()));
+  EXPECT_THAT(rough->Ask(1).status().message(), HasSubstr("expected RBF or MATERN_5_2"));
 }
 
 TEST(BayesianOptimizerTest, AResumedRunAsksForTheSame) {

@@ -2,10 +2,13 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/full_like.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,7 +21,7 @@ namespace plumb {
 
 absl::StatusOr<DerivativeProcess> DerivativeProcess::Create(
     Kernel kernel, GaussianProcessParameters parameters, const at::Tensor& points, const at::Tensor& values,
-    const at::Tensor& gradients, double gradient_noise) {
+    const at::Tensor& gradients, const std::vector<double>& gradient_noise) {
   const int64_t dimension = parameters.lengthscales.size();
   PLUMB_RETURN_IF_ERROR(CheckShape("observed points", points, {kAny, dimension}));
   PLUMB_RETURN_IF_ERROR(CheckShape("observed values", values, {points.size(0)}));
@@ -27,9 +30,13 @@ absl::StatusOr<DerivativeProcess> DerivativeProcess::Create(
     return absl::InvalidArgumentError(absl::StrCat("kernel ", GaussianProcessOptions::Kernel_Name(kernel),
                                                    ": expected RBF or MATERN_5_2, whose derivatives exist"));
   }
-  if (!(gradient_noise >= 0)) {
+  if (static_cast<int64_t>(gradient_noise.size()) != dimension) {
     return absl::InvalidArgumentError(
-        absl::StrCat("gradient noise ", gradient_noise, ": expected at least 0"));
+        absl::StrCat("gradient noise: ", gradient_noise.size(), " numbers, expected ", dimension));
+  }
+  for (const double noise : gradient_noise) {
+    if (noise >= 0) continue;
+    return absl::InvalidArgumentError(absl::StrCat("gradient noise ", noise, ": expected at least 0"));
   }
   // What else can be wrong is what a process of the values alone says.
   PLUMB_RETURN_IF_ERROR(GaussianProcess::Create(kernel, parameters, points, values).status());
@@ -40,6 +47,9 @@ absl::StatusOr<DerivativeProcess> DerivativeProcess::Create(
   result.points_ = points.detach().to(at::kDouble).contiguous().clone();
   const at::Tensor y = values.detach().to(at::kDouble).contiguous(),
                    dy = gradients.detach().to(at::kDouble).contiguous();
+  result.values_ = y;
+  result.gradients_ = dy;
+  result.gradient_noise_ = gradient_noise;
   std::vector<double> residuals;
   for (int64_t i = 0; i < points.size(0); ++i) {
     result.observed_.push_back({i, -1});
@@ -67,7 +77,7 @@ absl::StatusOr<DerivativeProcess> DerivativeProcess::Create(
       const double plain = result.Covariance(x, result.observed_[j], gradient.data());
       k[i * size + j] = a.coordinate < 0 ? plain : gradient[a.coordinate];
     }
-    k[i * size + i] += a.coordinate < 0 ? result.parameters_.noise : gradient_noise;
+    k[i * size + i] += a.coordinate < 0 ? result.parameters_.noise : gradient_noise[a.coordinate];
   }
   PLUMB_ASSIGN_OR_RETURN(result.factor_, Cholesky::Factor(covariance, {1e-8, 1e-4}));
   result.weights_ = result.factor_.Solve(residual);
@@ -76,6 +86,13 @@ absl::StatusOr<DerivativeProcess> DerivativeProcess::Create(
   result.log_marginal_likelihood_ =
       -0.5 * (fit + result.factor_.LogDeterminant() + size * std::log(2 * M_PI));
   return result;
+}
+
+absl::StatusOr<DerivativeProcess> DerivativeProcess::Believing(const at::Tensor& points) const {
+  const at::Tensor unknown = at::full_like(points, std::numeric_limits<double>::quiet_NaN());
+  return Create(kernel_, parameters_, at::cat({points_, points}),
+                at::cat({values_, At(points, /*with_gradients=*/false).means}),
+                at::cat({gradients_, unknown}), gradient_noise_);
 }
 
 DerivativeProcess::Terms DerivativeProcess::TermsOf(const double* x, const double* other,

@@ -22,14 +22,19 @@ namespace plumb {
 class DerivativeProcess : public PointModel {
  public:
   // points: [N, D]; values: [N]; gradients: [N, D], NaN where a derivative was not observed;
-  // gradient_noise: variance of what is added to each of them. Error: shapes, another kernel, values that are
-  // not finite, a covariance that cannot be factored.
+  // gradient_noise: [D], variances of what is added to each of them. Error: shapes, another kernel, values
+  // that are not finite, a covariance that cannot be factored.
   static absl::StatusOr<DerivativeProcess> Create(Kernel kernel, GaussianProcessParameters parameters,
                                                   const at::Tensor& points, const at::Tensor& values,
-                                                  const at::Tensor& gradients, double gradient_noise);
+                                                  const at::Tensor& gradients,
+                                                  const std::vector<double>& gradient_noise);
 
   PointMoments At(const at::Tensor& points, bool with_gradients) const override;
 
+  // After `points` [P, D] turned out as it expects.
+  absl::StatusOr<DerivativeProcess> Believing(const at::Tensor& points) const;
+
+  const GaussianProcessParameters& parameters() const { return parameters_; }
   double LogMarginalLikelihood() const { return log_marginal_likelihood_; }
 
  private:
@@ -47,7 +52,8 @@ class DerivativeProcess : public PointModel {
 
   Kernel kernel_;
   GaussianProcessParameters parameters_;
-  at::Tensor points_;  // [N, D]
+  at::Tensor points_, values_, gradients_;  // [N, D], [N], [N, D]
+  std::vector<double> gradient_noise_;
   std::vector<Observed> observed_;
   Cholesky factor_;
   at::Tensor weights_;  // [observed]

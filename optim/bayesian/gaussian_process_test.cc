@@ -260,6 +260,13 @@ TEST(MultiTaskTest, HasThePosteriorOfTheJointProcess) {
   EXPECT_NEAR(grown.Posterior(query, false).covariances.item<double>(),
               posterior.covariances.item<double>() * 0.02 / (posterior.covariances.item<double>() + 0.02),
               1e-12);
+  // No covariance at all: correlations beyond one. Jitter does not hide that.
+  const at::Tensor indefinite = at::tensor({1.0, 2.0, 2.0, 1.0}, at::kDouble).view({2, 2});
+  EXPECT_THAT(GaussianProcess::CreateOfTasks(GaussianProcessOptions::RBF, {{0.4, 0.7}, 1.5, 0.02, 0.2},
+                                             points, values, tasks, indefinite, 0)
+                  .status()
+                  .message(),
+              HasSubstr("not positive definite"));
 }
 
 TEST(MultiTaskTest, GradientsAreFiniteDifferences) {

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
@@ -85,8 +86,8 @@ absl::StatusOr<at::Tensor> AskTell::Ask(int64_t count) {
   return proposed;
 }
 
-absl::Status AskTell::Tell(const at::Tensor& points, const at::Tensor& values,
-                           const at::Tensor& constraints) {
+absl::Status AskTell::Tell(const at::Tensor& points, const at::Tensor& values, const at::Tensor& constraints,
+                           const at::Tensor& gradients) {
   PLUMB_RETURN_IF_ERROR(CheckShape("told points", points, {kAny, dimension()}));
   const int64_t count = points.size(0);
   PLUMB_RETURN_IF_ERROR(CheckShape("told values", values, {count}));
@@ -96,6 +97,9 @@ absl::Status AskTell::Tell(const at::Tensor& points, const at::Tensor& values,
   } else if (known > 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("told no constraints, expected [", count, ", ", known, "]"));
+  }
+  if (gradients.defined()) {
+    PLUMB_RETURN_IF_ERROR(CheckShape("told gradients", gradients, {count, dimension()}));
   }
   if (count == 0) return absl::OkStatus();
   const at::Tensor x = F64(points), y = F64(values);
@@ -113,6 +117,17 @@ absl::Status AskTell::Tell(const at::Tensor& points, const at::Tensor& values,
   if (constraints.defined()) {
     const at::Tensor c = F64(constraints);
     constraints_.insert(constraints_.end(), Numbers(c).begin(), Numbers(c).end());
+  }
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+  gradients_.resize(points_.size(), kUnknown);
+  if (gradients.defined()) {
+    const at::Tensor g = F64(gradients);
+    for (int64_t i = 0; i < g.numel(); ++i) {
+      const double derivative = Numbers(g)[i];
+      if (!std::isfinite(derivative) || !std::isfinite(Numbers(y)[i / dimension()])) continue;
+      gradients_[points_.size() - g.numel() + i] = derivative;
+      has_gradients_ = true;
+    }
   }
   for (int64_t i = 0; i < count; ++i) {
     const double* row = Numbers(x).data() + i * dimension();
@@ -140,6 +155,11 @@ at::Tensor AskTell::values() const { return Matrix(values_, told(), 1).select(1,
 at::Tensor AskTell::constraints() const {
   return Matrix(constraints_, told(), std::max<int64_t>(0, constraint_count_));
 }
+at::Tensor AskTell::gradients() const { return Matrix(gradients_, told(), dimension()); }
+absl::StatusOr<at::Tensor> AskTell::Recommend() {
+  if (best_ >= 0) return best_point();
+  return absl::FailedPreconditionError(absl::StrCat(name(), ": nothing that did not fail was told yet"));
+}
 at::Tensor AskTell::pending() const {
   std::vector<double> numbers;
   for (const std::vector<double>& point : pending_) numbers.insert(numbers.end(), point.begin(), point.end());
@@ -156,6 +176,7 @@ std::map<std::string, at::Tensor> AskTell::State() const {
       {"points", points()}, {"values", values()}, {"pending", pending()},
       {"lower", lower_},    {"upper", upper_},    {"asked", at::tensor({asked_}, at::kLong)}};
   if (constraint_count_ > 0) state["constraints"] = constraints();
+  if (has_gradients_) state["gradients"] = gradients();
   for (const auto& [name, tensor] : MethodState()) state[kMethodPrefix + name] = tensor;
   return state;
 }
@@ -184,6 +205,11 @@ absl::Status AskTell::LoadState(const std::map<std::string, at::Tensor>& state) 
   if (state.count("constraints") > 0) {
     PLUMB_ASSIGN_OR_RETURN(constraints, find("constraints", at::kDouble, {count, kAny}));
   }
+  at::Tensor gradients =
+      at::full({count, dimension()}, std::numeric_limits<double>::quiet_NaN(), at::kDouble);
+  if (state.count("gradients") > 0) {
+    PLUMB_ASSIGN_OR_RETURN(gradients, find("gradients", at::kDouble, {count, dimension()}));
+  }
   std::map<std::string, at::Tensor> method;
   for (const auto& [key, tensor] : state) {
     if (key.rfind(kMethodPrefix, 0) == 0) method[key.substr(sizeof(kMethodPrefix) - 1)] = tensor;
@@ -193,6 +219,8 @@ absl::Status AskTell::LoadState(const std::map<std::string, at::Tensor>& state) 
   values_.assign(Numbers(values).begin(), Numbers(values).end());
   constraints_.assign(Numbers(constraints).begin(), Numbers(constraints).end());
   constraint_count_ = count == 0 ? -1 : constraints.size(1);
+  gradients_.assign(Numbers(gradients).begin(), Numbers(gradients).end());
+  has_gradients_ = state.count("gradients") > 0;
   pending_.clear();
   for (int64_t i = 0; i < pending.size(0); ++i) {
     const double* row = pending.const_data_ptr<double>() + i * dimension();

@@ -33,9 +33,11 @@ class AskTell {
   absl::StatusOr<at::Tensor> Ask(int64_t count);
 
   // What was found: points [N, D], values [N] (NaN or an infinity: the evaluation failed) and, once any are
-  // told always, constraints [N, C], feasible where all are >= 0. Points that were never asked for are
-  // welcome, within the box or not. Error, and nothing is taken: shapes, or points that are not finite.
-  absl::Status Tell(const at::Tensor& points, const at::Tensor& values, const at::Tensor& constraints = {});
+  // told always, constraints [N, C], feasible where all are >= 0; where they are known gradients [N, D] of the
+  // values, NaN for derivatives that are not. Points that were never asked for are welcome, within the box or
+  // not. Error, and nothing is taken: shapes, or points that are not finite.
+  absl::Status Tell(const at::Tensor& points, const at::Tensor& values, const at::Tensor& constraints = {},
+                    const at::Tensor& gradients = {});
 
   // Pending points that nobody will evaluate any more.
   void Abandon() { pending_.clear(); }
@@ -49,6 +51,8 @@ class AskTell {
   at::Tensor points() const;       // [N, D]
   at::Tensor values() const;       // [N]
   at::Tensor constraints() const;  // [N, C]; C is 0 when none were told
+  at::Tensor gradients() const;    // [N, D]; NaN where none was told, as of failures
+  bool has_gradients() const { return has_gradients_; }
   at::Tensor pending() const;      // [P, D], in the order asked
   int64_t asked() const { return asked_; }
 
@@ -56,6 +60,10 @@ class AskTell {
   int64_t best() const { return best_; }
   at::Tensor best_point() const;  // [D]; best() must be there
   double best_value() const { return best_ < 0 ? IterationRecord::kNone : values_[best_]; }
+
+  // The point to take when nothing more is evaluated, [D]: the best one, unless a method has reasons to
+  // believe in another. Error: best() is not there, or the method's own.
+  virtual absl::StatusOr<at::Tensor> Recommend();
 
   // Everything a resumed run needs, by name: it then asks for the same points as the run that went on.
   // Loading refuses what does not fit, and changes nothing then.
@@ -90,6 +98,8 @@ class AskTell {
   at::Tensor lower_, upper_;             // [D]
   std::vector<double> points_, values_;  // [N, D], [N]
   std::vector<double> constraints_;      // [N, C]
+  std::vector<double> gradients_;        // [N, D]
+  bool has_gradients_ = false;           // one of them is a number
   int64_t constraint_count_ = -1;        // -1: not known yet
   std::deque<std::vector<double>> pending_;
   int64_t asked_ = 0;

@@ -87,6 +87,30 @@ TEST(AskTellTest, TheBestIsFeasible) {
   EXPECT_FALSE(method->Tell(points, Tensor({1, 2, 3}), at::zeros({3, 1})).ok());
 }
 
+TEST(AskTellTest, KeepsGradientsOfWhatDidNotFail) {
+  const auto method = Random();
+  const at::Tensor points = method->Ask(3).value(), one = points.narrow(0, 0, 1);
+  PLUMB_ASSERT_OK(method->Tell(one, Tensor({1})));
+  EXPECT_FALSE(method->has_gradients());
+  const double unknown = std::nan("");
+  PLUMB_ASSERT_OK(method->Tell(points.narrow(0, 1, 2), Tensor({2, unknown}), {},
+                               Tensor({1, unknown, 3, 4, 5, 6}).view({2, 3})));
+  EXPECT_TRUE(method->has_gradients());
+  const at::Tensor gradients = method->gradients();
+  EXPECT_TRUE(gradients.isnan().equal(
+      Tensor({1, 1, 1, 0, 1, 0, 1, 1, 1}).view({3, 3}).to(at::kBool)));  // a failure has none
+  EXPECT_EQ(gradients[1][2].item<double>(), 3);
+  EXPECT_THAT(method->Tell(one, Tensor({1}), {}, Tensor({1}).view({1, 1})).message(),
+              HasSubstr("told gradients"));
+  EXPECT_EQ(method->told(), 3);
+  const auto resumed = Random();
+  PLUMB_ASSERT_OK(resumed->LoadState(method->State()));
+  EXPECT_TRUE(resumed->has_gradients());
+  EXPECT_TRUE(resumed->gradients().nan_to_num(-1).equal(gradients.nan_to_num(-1)));
+  EXPECT_TRUE(method->Recommend().value().equal(one[0]));
+  EXPECT_THAT(Random()->Recommend().status().message(), HasSubstr("nothing that did not fail"));
+}
+
 TEST(AskTellTest, WrongInputChangesNothing) {
   const auto method = Random();
   const at::Tensor points = method->Ask(2).value();

@@ -1,0 +1,264 @@
+#include "optim/bayesian/fit_derivative_process.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+#include "optim/bayesian/covariance.h"
+#include "optim/bayesian/hyper_priors.h"
+#include "optim/core/cholesky.h"
+#include "optim/core/dot.h"
+#include "optim/core/lbfgsb.h"
+
+namespace plumb {
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kOutputscaleShape = 2, kOutputscaleRate = 0.15;
+
+}  // namespace
+
+DerivativeLogPosterior::DerivativeLogPosterior(const at::Tensor& points, const at::Tensor& values,
+                                               const at::Tensor& gradients,
+                                               const GaussianProcessOptions& options,
+                                               std::optional<double> noise_ratio)
+    : dimension_(points.size(1)),
+      options_(options),
+      noise_ratio_(noise_ratio),
+      fits_noise_(!options.has_noise()),
+      fits_outputscale_(options.fit_outputscale()),
+      points_(points.contiguous()),
+      rows_(points.size(0)) {
+  const at::Tensor y = values.contiguous(), dy = gradients.contiguous();
+  const auto add = [&](int64_t point, int64_t coordinate, double number) {
+    rows_[point].push_back({size_++, coordinate});
+    observed_.push_back(number);
+    ones_.push_back(coordinate < 0 ? 1 : 0);
+  };
+  for (int64_t i = 0; i < points.size(0); ++i) {
+    add(i, -1, y.const_data_ptr<double>()[i]);
+    for (int64_t d = 0; d < dimension_; ++d) {
+      const double derivative = dy.const_data_ptr<double>()[i * dimension_ + d];
+      if (!std::isnan(derivative)) add(i, d, derivative);
+    }
+  }
+}
+
+GaussianProcessParameters DerivativeLogPosterior::Parameters(const double* theta) const {
+  GaussianProcessParameters parameters;
+  for (int64_t d = 0; d < dimension_; ++d) parameters.lengthscales.push_back(std::exp(theta[d]));
+  parameters.noise = fits_noise_ ? std::exp(theta[dimension_]) : options_.noise();
+  if (fits_outputscale_) parameters.outputscale = std::exp(theta[parameter_count() - 1]);
+  return parameters;
+}
+
+std::vector<double> DerivativeLogPosterior::GradientNoise(const GaussianProcessParameters& parameters) const {
+  const double noise = noise_ratio_.has_value() ? *noise_ratio_ * parameters.outputscale : parameters.noise;
+  std::vector<double> result;
+  for (const double l : parameters.lengthscales) result.push_back(noise / (l * l));
+  return result;
+}
+
+void DerivativeLogPosterior::SetPair(int64_t i, int64_t j, const GaussianProcessParameters& parameters,
+                                     Pair* pair) const {
+  const double *x = points_.const_data_ptr<double>() + i * dimension_,
+               *other = points_.const_data_ptr<double>() + j * dimension_;
+  double squared = 0;
+  for (int64_t d = 0; d < dimension_; ++d) {
+    const double l = parameters.lengthscales[d], step = x[d] - other[d];
+    pair->difference[d] = step / (l * l);
+    pair->squared[d] = step * pair->difference[d];
+    squared += pair->squared[d];
+  }
+  KernelValues(options_.kernel(), 1, &squared, &pair->k, &pair->g);
+  if (options_.kernel() == GaussianProcessOptions::RBF) {
+    pair->h = pair->m = pair->k;
+    return;
+  }
+  const double root = std::sqrt(5 * squared);
+  pair->h = 25.0 / 3 * std::exp(-root);
+  pair->m =
+      root > 0 ? 5 * pair->h / root : 0;  // it is multiplied by a fourth power of what it is infinite in
+}
+
+double DerivativeLogPosterior::Evaluate(const double* theta, double* gradient, double* mean) const {
+  const at::NoGradGuard no_grad;
+  const int64_t n = size_;
+  const GaussianProcessParameters parameters = Parameters(theta);
+  const std::vector<double> gradient_noise = GradientNoise(parameters);
+  const double scale = parameters.outputscale;
+  Pair pair;
+  pair.difference.resize(dimension_);
+  pair.squared.resize(dimension_);
+  const std::vector<double>&D = pair.difference, &q = pair.squared;
+  const auto own = [&](int64_t d) { return 1 / (parameters.lengthscales[d] * parameters.lengthscales[d]); };
+
+  at::Tensor covariance = at::zeros({n, n}, at::kDouble);
+  double* k = covariance.mutable_data_ptr<double>();
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    for (size_t j = 0; j <= i; ++j) {
+      SetPair(i, j, parameters, &pair);
+      for (const auto& [p, a] : rows_[i]) {
+        for (const auto& [r, b] : rows_[j]) {
+          double value = pair.k;
+          if (a < 0 && b >= 0) value = pair.g * D[b];
+          if (a >= 0 && b < 0) value = -pair.g * D[a];
+          if (a >= 0 && b >= 0) value = (a == b ? pair.g * own(a) : 0) - pair.h * D[a] * D[b];
+          k[p * n + r] = scale * value;
+        }
+      }
+    }
+    for (const auto& [p, a] : rows_[i]) k[p * n + p] += a < 0 ? parameters.noise : gradient_noise[a];
+  }
+  const absl::StatusOr<Cholesky> factor = Cholesky::Factor(covariance, {1e-8, 1e-4});
+  if (!factor.ok()) return kNan;
+  const at::Tensor inverse = factor->Inverse();
+  const double* inverted = inverse.const_data_ptr<double>();
+
+  double ones_y = 0, ones_ones = 0;
+  for (int64_t p = 0; p < n; ++p) {
+    if (ones_[p] == 0) continue;
+    ones_y += Dot(inverted + p * n, observed_.data(), n);
+    ones_ones += Dot(inverted + p * n, ones_.data(), n);
+  }
+  const double constant = ones_y / ones_ones;
+  if (mean != nullptr) *mean = constant;
+  std::vector<double> residual(n), alpha(n);
+  for (int64_t p = 0; p < n; ++p) residual[p] = observed_[p] - constant * ones_[p];
+  for (int64_t p = 0; p < n; ++p) alpha[p] = Dot(inverted + p * n, residual.data(), n);
+
+  double value =
+      -0.5 * (Dot(residual.data(), alpha.data(), n) + factor->LogDeterminant() + n * std::log(2 * M_PI));
+  std::vector<double> slope(parameter_count());
+  for (int64_t d = 0; d < dimension_; ++d) {
+    value += LogNormalPrior(theta[d], LengthscaleLocation(dimension_), LengthscaleScale(), &slope[d]);
+  }
+  if (fits_noise_)
+    value += LogNormalPrior(theta[dimension_], kNoiseLocation, kNoiseScale, &slope[dimension_]);
+  if (fits_outputscale_) {
+    value += GammaPrior(theta[parameter_count() - 1], kOutputscaleShape, kOutputscaleRate, &slope.back());
+  }
+  if (gradient == nullptr) return value / n;
+
+  // d log N = tr((alpha alpha' - K^-1) dK) / 2; pairs of different points stand for both orders.
+  double of_noise = 0, of_scale = 0;
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    for (size_t j = 0; j <= i; ++j) {
+      SetPair(i, j, parameters, &pair);
+      for (const auto& [p, a] : rows_[i]) {
+        for (const auto& [r, b] : rows_[j]) {
+          double weight = alpha[p] * alpha[r] - inverted[p * n + r];
+          if (i == j) weight *= 0.5;
+          double element = k[p * n + r];
+          if (p == r) {
+            const double noise = a < 0 ? parameters.noise : gradient_noise[a];
+            element -= noise;
+            if (a < 0 || !noise_ratio_.has_value()) of_noise += weight * noise;
+            if (a >= 0 && noise_ratio_.has_value()) of_scale += weight * noise;
+            if (a >= 0) slope[a] -= 2 * weight * noise;
+          }
+          of_scale += weight * element;
+          weight *= scale;
+          if (a >= 0 && b >= 0) {
+            // Parts that each lengthscale has, and those of the derivatives' own coordinates.
+            const double common = (a == b ? pair.h * own(a) : 0) - pair.m * D[a] * D[b];
+            for (int64_t c = 0; c < dimension_; ++c) slope[c] += weight * q[c] * common;
+            if (a == b) slope[a] -= 2 * weight * pair.g * own(a);
+            slope[a] += 2 * weight * pair.h * D[a] * D[b];
+            slope[b] += 2 * weight * pair.h * D[a] * D[b];
+          } else if (a < 0 && b < 0) {
+            for (int64_t c = 0; c < dimension_; ++c) slope[c] += weight * pair.g * q[c];
+          } else {
+            const int64_t d = std::max(a, b);
+            const double step = a < 0 ? D[d] : -D[d];
+            for (int64_t c = 0; c < dimension_; ++c) slope[c] += weight * pair.h * q[c] * step;
+            slope[d] -= 2 * weight * pair.g * step;
+          }
+        }
+      }
+    }
+  }
+  if (fits_noise_) slope[dimension_] += of_noise;
+  if (fits_outputscale_) slope.back() += of_scale;
+  for (size_t p = 0; p < slope.size(); ++p) gradient[p] = slope[p] / n;
+  return value / n;
+}
+
+std::vector<double> DerivativeLogPosterior::LowerBounds() const {
+  std::vector<double> lower(dimension_, std::log(options_.min_lengthscale()));
+  if (fits_noise_) lower.push_back(std::log(options_.min_noise()));
+  if (fits_outputscale_) lower.push_back(std::log(1e-4));
+  return lower;
+}
+
+std::vector<double> DerivativeLogPosterior::Start() const {
+  std::vector<double> theta(dimension_,
+                            LengthscaleLocation(dimension_) - LengthscaleScale() * LengthscaleScale());
+  if (fits_noise_) theta.push_back(kNoiseLocation - kNoiseScale * kNoiseScale);
+  if (fits_outputscale_) theta.push_back(0);
+  const std::vector<double> lower = LowerBounds();
+  for (size_t p = 0; p < theta.size(); ++p) theta[p] = std::max(theta[p], lower[p]);
+  return theta;
+}
+
+absl::StatusOr<DerivativeProcess> FitDerivativeProcess(const at::Tensor& points, const at::Tensor& values,
+                                                       const at::Tensor& gradients,
+                                                       const GaussianProcessOptions& options,
+                                                       std::optional<double> noise_ratio) {
+  const at::NoGradGuard no_grad;
+  const at::Tensor x = points.detach().to(at::kDouble), y = values.detach().to(at::kDouble),
+                   dy = gradients.detach().to(at::kDouble);
+  // It knows what is wrong with these.
+  GaussianProcessParameters any;
+  any.lengthscales.assign(x.dim() == 2 ? x.size(1) : 0, 1);
+  any.noise = 1;
+  PLUMB_RETURN_IF_ERROR(DerivativeProcess::Create(options.kernel(), any, x, y, dy,
+                                                  std::vector<double>(any.lengthscales.size(), 1))
+                            .status());
+  const double mean = y.mean().item<double>();
+  double deviation = y.size(0) > 1 ? y.std(/*unbiased=*/true).item<double>() : 1;
+  if (deviation <= 1e-14 * std::abs(mean) || deviation == 0) deviation = 1;
+  const DerivativeLogPosterior posterior(x, (y - mean) / deviation, dy / deviation, options, noise_ratio);
+  const int64_t count = posterior.parameter_count();
+  const Objective objective = [&](const at::Tensor& thetas) -> absl::StatusOr<Evaluation> {
+    Evaluation result{at::empty({thetas.size(0)}, at::kDouble), at::empty(thetas.sizes(), at::kDouble)};
+    for (int64_t i = 0; i < thetas.size(0); ++i) {
+      double* gradient = result.gradients.mutable_data_ptr<double>() + i * count;
+      result.values.mutable_data_ptr<double>()[i] =
+          -posterior.Evaluate(thetas.const_data_ptr<double>() + i * count, gradient, nullptr);
+      for (int64_t p = 0; p < count; ++p) gradient[p] *= -1;
+    }
+    return result;
+  };
+  const auto row = [](const std::vector<double>& numbers) {
+    at::Tensor tensor = at::empty({static_cast<int64_t>(numbers.size())}, at::kDouble);
+    std::copy(numbers.begin(), numbers.end(), tensor.mutable_data_ptr<double>());
+    return tensor;
+  };
+  PLUMB_ASSIGN_OR_RETURN(const LbfgsbResult found,
+                         MinimizeLbfgsb(objective, row(posterior.Start()).unsqueeze(0),
+                                        row(posterior.LowerBounds()), {}, options.lbfgsb()));
+  if (found.best < 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("fit of ", y.size(0), " observations with gradients: ", found.summary.BriefReport()));
+  }
+  const double* theta = found.points.const_data_ptr<double>();
+  GaussianProcessParameters parameters = posterior.Parameters(theta);
+  posterior.Evaluate(theta, nullptr, &parameters.mean);
+  std::vector<double> noise = posterior.GradientNoise(parameters);
+  for (double& variance : noise) variance *= deviation * deviation;
+  parameters.outputscale *= deviation * deviation;
+  parameters.noise *= deviation * deviation;
+  parameters.mean = mean + deviation * parameters.mean;
+  return DerivativeProcess::Create(options.kernel(), std::move(parameters), x, y, dy, noise);
+}
+
+}  // namespace plumb
