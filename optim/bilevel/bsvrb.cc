@@ -6,6 +6,7 @@
 #include <ATen/ops/linalg_eigh.h>
 #include <ATen/ops/linalg_solve.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/mv.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 
@@ -53,14 +54,16 @@ absl::StatusOr<Bsvrb> Bsvrb::Create(MultiBlockProblem problem, const at::Tensor&
     Block block;
     block.y = block.y_before = y[i].clone();
     block.slope = at.LowerInY();
+    method.z_ += at.UpperInX() / method.problem_.blocks;
     if (options.version == Version::kHessian) {
-      block.hessian = block.hessian_before = method.AboveMu(at.Hessian());
+      const BlockDerivatives::Products second = at.OfEachUnit();
+      block.hessian = block.hessian_before = method.AboveMu(second.hessian);
       block.v = at::linalg_solve(block.hessian, at.UpperInY());
+      method.z_ -= at::mv(second.cross.t(), block.v) / method.problem_.blocks;
     } else {
       block.v = block.v_before = at::zeros_like(y[i]);
       block.residual = -at.UpperInY();
     }
-    method.z_ += (at.UpperInX() - at.CrossTimes(block.v)) / method.problem_.blocks;
     method.blocks_.push_back(std::move(block));
   }
   return method;
@@ -100,17 +103,23 @@ void Bsvrb::Step() {
     const BlockDerivatives now(problem_, i, x_, block.y, upper, lower, &calls_),
         before(problem_, i, x_before_, block.y_before, upper, lower, &calls_);
     block.slope = Track(block.slope, now.LowerInY(), before.LowerInY());
-    at::Tensor v = block.v, v_before = block.v_before;
+    at::Tensor v = block.v, v_before = block.v_before, cross, cross_before;
     if (options_.version == Version::kHessian) {
       v = at::linalg_solve(block.hessian, now.UpperInY());
       v_before = at::linalg_solve(block.hessian_before, before.UpperInY());
-      next_hessian[i] = AboveMu(Track(block.hessian, now.Hessian(), before.Hessian()));
+      const BlockDerivatives::Products second = now.OfEachUnit(), second_before = before.OfEachUnit();
+      next_hessian[i] = AboveMu(Track(block.hessian, second.hessian, second_before.hessian));
+      cross = at::mv(second.cross.t(), v);
+      cross_before = at::mv(second_before.cross.t(), v_before);
     } else {
-      block.residual = Track(block.residual, now.HessianTimes(v) - now.UpperInY(),
-                             before.HessianTimes(v_before) - before.UpperInY());
+      const BlockDerivatives::Products second = now.Times(v), second_before = before.Times(v_before);
+      block.residual =
+          Track(block.residual, second.hessian - now.UpperInY(), second_before.hessian - before.UpperInY());
+      cross = second.cross;
+      cross_before = second_before.cross;
     }
-    now_mean += (now.UpperInX() - now.CrossTimes(v)) / options_.block_batch;
-    before_mean += (before.UpperInX() - before.CrossTimes(v_before)) / options_.block_batch;
+    now_mean += (now.UpperInX() - cross) / options_.block_batch;
+    before_mean += (before.UpperInX() - cross_before) / options_.block_batch;
   }
 
   for (int64_t i = 0; i < problem_.blocks; ++i) {

@@ -7,6 +7,7 @@
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <utility>
 #include <vector>
 
 namespace plumb {
@@ -43,21 +44,21 @@ BlockDerivatives::BlockDerivatives(const MultiBlockProblem& problem, int64_t blo
   calls->gradients += upper_samples.numel() + lower_samples.numel();
 }
 
-at::Tensor BlockDerivatives::HessianTimes(const at::Tensor& v) const {
+BlockDerivatives::Products BlockDerivatives::Times(const at::Tensor& v) const {
   ++calls_->hessian_vectors;
-  return Gradients(slope_, v, {y_}, /*create=*/false)[0];
+  std::vector<at::Tensor> products = Gradients(slope_, v, {y_, x_}, /*create=*/false);
+  return {std::move(products[0]), std::move(products[1])};
 }
 
-at::Tensor BlockDerivatives::Hessian() const {
+BlockDerivatives::Products BlockDerivatives::OfEachUnit() const {
   const at::Tensor identity = at::eye(y_.numel(), slope_.options());
-  std::vector<at::Tensor> rows;
-  for (int64_t i = 0; i < y_.numel(); ++i) rows.push_back(HessianTimes(identity[i]));
-  return at::stack(rows);
-}
-
-at::Tensor BlockDerivatives::CrossTimes(const at::Tensor& v) const {
-  ++calls_->hessian_vectors;
-  return Gradients(slope_, v, {x_}, /*create=*/false)[0];
+  std::vector<at::Tensor> hessian, cross;
+  for (int64_t i = 0; i < y_.numel(); ++i) {
+    Products products = Times(identity[i]);
+    hessian.push_back(std::move(products.hessian));
+    cross.push_back(std::move(products.cross));
+  }
+  return {at::stack(hessian), at::stack(cross)};
 }
 
 }  // namespace plumb

@@ -34,9 +34,14 @@ class BlockDerivatives {
   const at::Tensor& UpperInX() const { return upper_x_; }  // df/dx, [N]
   const at::Tensor& UpperInY() const { return upper_y_; }  // df/dy, [D]
   at::Tensor LowerInY() const { return slope_.detach(); }  // dg/dy, [D]
-  at::Tensor HessianTimes(const at::Tensor& v) const;      // d2g/dy2 v, [D]
-  at::Tensor Hessian() const;                              // d2g/dy2, [D, D]: D products
-  at::Tensor CrossTimes(const at::Tensor& v) const;        // d2g/dxdy v, [N]
+
+  // Second derivatives of g; both from one backward pass a vector, which counts as one product.
+  struct Products {
+    at::Tensor hessian;  // d2g/dy2 v, [D]
+    at::Tensor cross;    // d2g/dxdy v, [N]
+  };
+  Products Times(const at::Tensor& v) const;
+  Products OfEachUnit() const;  // of the unit vectors of y: [D, D] and [D, N]
 
  private:
   OracleCalls* calls_;
