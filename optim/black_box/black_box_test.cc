@@ -40,6 +40,40 @@ TEST(SearchSpaceTest, MapsTheUnitCube) {
   std::vector<int> counts(5);
   for (int i = 0; i < 1000; ++i) ++counts[static_cast<int>(space.Values({0, 0, (i + 0.5) / 1000})[2])];
   EXPECT_THAT(counts, ElementsAre(0, 250, 250, 250, 250));
+  EXPECT_EQ(space.levels(0), 0);
+  EXPECT_EQ(space.levels(2), 4);
+}
+
+TEST(SearchSpaceTest, WordsHaveEqualShares) {
+  const SearchSpace space =
+      Space(
+          "parameter { name: 'optimizer' category: 'adamw' category: 'sgd' category: 'lion' } "
+          "parameter { name: 'width' min: 8 max: 512 log_scale: true integer: true }")
+          .value();
+  EXPECT_EQ(space.Json({0, 0}), R"({"optimizer":"adamw","width":8})");
+  EXPECT_EQ(space.Json({0.34, 0.5}), R"({"optimizer":"sgd","width":62})");
+  EXPECT_EQ(space.Json({1, 1}), R"({"optimizer":"lion","width":512})");
+  EXPECT_EQ(space.levels(0), 3);
+  EXPECT_EQ(space.levels(1), 0);  // not evenly
+}
+
+// Against finite differences.
+TEST(SearchSpaceTest, SlopesAreDerivatives) {
+  const SearchSpace space = Space(
+                                "parameter { name: 'a' min: -1 max: 3 } "
+                                "parameter { name: 'rate' min: 1e-4 max: 1 log_scale: true } "
+                                "parameter { name: 'word' category: 'x' category: 'y' } "
+                                "parameter { name: 'layers' min: 1 max: 4 integer: true }")
+                                .value();
+  const std::vector<double> at = {0.3, 0.6, 0.2, 0.5}, high = {0.3 + 1e-6, 0.6 + 1e-6, 0.2, 0.5},
+                            low = {0.3 - 1e-6, 0.6 - 1e-6, 0.2, 0.5};
+  const std::vector<double> slopes = space.Slopes(at);
+  for (int i = 0; i < 2; ++i) {
+    const double difference = (space.Values(high)[i] - space.Values(low)[i]) / 2e-6;
+    EXPECT_NEAR(slopes[i], difference, 1e-6 * difference);
+  }
+  EXPECT_EQ(slopes[2], 0);
+  EXPECT_EQ(slopes[3], 4);  // a step of one for each quarter
 }
 
 TEST(SearchSpaceTest, SaysWhatIsWrong) {
@@ -51,6 +85,11 @@ TEST(SearchSpaceTest, SaysWhatIsWrong) {
   EXPECT_THAT(message("parameter { name: 'a' min: 0 max: 1.5 integer: true }"), HasSubstr("integers"));
   EXPECT_THAT(message("parameter { name: 'a' min: 0 max: 1 } parameter { name: 'a' min: 0 max: 1 }"),
               HasSubstr("parameter[1] 'a': the name comes twice"));
+  EXPECT_THAT(message("parameter { name: 'a' min: 0 }"), HasSubstr("expected min and max, or categories"));
+  EXPECT_THAT(message("parameter { name: 'a' category: 'x' }"), HasSubstr("two different words"));
+  EXPECT_THAT(message("parameter { name: 'a' category: 'x' category: 'x' }"), HasSubstr("two different"));
+  EXPECT_THAT(message("parameter { name: 'a' min: 0 category: 'x' category: 'y' }"),
+              HasSubstr("not with min"));
 }
 
 TEST(StudyRecipeTest, LimitsAreWellDeclared) {
@@ -83,15 +122,15 @@ TEST(TestFunctionsTest, HaveTheirMinima) {
   }
 }
 
-TEST(RunValueCommandTest, ReadsTheLastLine) {
-  EXPECT_EQ(RunValueCommand("cat", "1.5", 10).value(), 1.5);
-  EXPECT_EQ(RunValueCommand("echo loading; printf ' -2e-3 \\n\\n'", "", 10).value(), -2e-3);
-  EXPECT_EQ(RunValueCommand("true < /dev/null; echo 3", std::string(1 << 20, 'x'), 10).value(), 3);
+TEST(RunCommandTest, ReadsTheLastLine) {
+  EXPECT_EQ(RunCommand("cat", "1.5", 10)->value, 1.5);
+  EXPECT_EQ(RunCommand("echo loading; printf ' -2e-3 \\n\\n'", "", 10)->value, -2e-3);
+  EXPECT_EQ(RunCommand("true < /dev/null; echo 3", std::string(1 << 20, 'x'), 10)->value, 3);
 }
 
-TEST(RunValueCommandTest, WhateverGoesWrongIsAFailure) {
+TEST(RunCommandTest, WhateverGoesWrongIsAFailure) {
   const auto failure = [](const std::string& command) {
-    const auto result = RunValueCommand(command, "{}", 5);
+    const auto result = RunCommand(command, "{}", 5);
     EXPECT_TRUE(absl::IsDataLoss(result.status())) << command << ": " << result.status();
     return std::string(result.status().message());
   };
@@ -109,20 +148,44 @@ TEST(RunValueCommandTest, WhateverGoesWrongIsAFailure) {
   EXPECT_EQ(failure("yes"), "printed more than 64 MiB");
 }
 
-TEST(RunValueCommandTest, WhatHangsIsKilledWithAllItStarted) {
+TEST(RunCommandTest, ReadsAnObject) {
+  const CommandResult result =
+      RunCommand(R"(echo starts; echo '{"value": 1e-2, "constraints": [1, -2.5], "gradient": {"a": 3}}')", "",
+                 10)
+          .value();
+  EXPECT_EQ(result.value, 0.01);
+  EXPECT_THAT(result.constraints, ElementsAre(1, -2.5));
+  EXPECT_THAT(result.gradient, ElementsAre(testing::Pair("a", 3)));
+  const auto failure = [](const std::string& object) {
+    const auto failed = RunCommand("cat", object, 10);
+    EXPECT_TRUE(absl::IsDataLoss(failed.status())) << object;
+    return std::string(failed.status().message());
+  };
+  EXPECT_EQ(failure("{\"value\": NaN}"), "'{\"value\": NaN}' is no JSON object");
+  EXPECT_EQ(failure("{\"value\": 1e999}"), "'{\"value\": 1e999}' is no JSON object");
+  EXPECT_EQ(failure("{}"), "printed an object without a value");
+  EXPECT_EQ(failure("{\"value\": \"x\"}"), "'value' of what it printed is no number");
+  EXPECT_EQ(failure("{\"value\": 1, \"gradient\": [1]}"), "'gradient' of what it printed is no object");
+  EXPECT_EQ(failure("{\"value\": 1, \"gradient\": {\"a\": null}}"),
+            "'gradient' of what it printed holds what is no number");
+  EXPECT_EQ(failure("{\"value\": 1, \"constraints\": 1}"), "'constraints' of what it printed is no list");
+  EXPECT_THAT(failure("{\"value\": 1, \"loss\": 2}"), HasSubstr("'loss' of what it printed: expected value"));
+}
+
+TEST(RunCommandTest, WhatHangsIsKilledWithAllItStarted) {
   const std::string file = TemporaryFolder() + "/late";
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_EQ(RunValueCommand("(sleep 2; echo late > " + file + ") & sleep 60", "", 0.3).status().message(),
+  EXPECT_EQ(RunCommand("(sleep 2; echo late > " + file + ") & sleep 60", "", 0.3).status().message(),
             "took longer than 0.3 seconds");
   // It does not wait for what a program leaves behind, and leaves nothing behind.
-  EXPECT_EQ(RunValueCommand("(sleep 2; echo late > " + file + ") & echo 1", "", 10).value(), 1);
+  EXPECT_EQ(RunCommand("(sleep 2; echo late > " + file + ") & echo 1", "", 10)->value, 1);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(2));
-  EXPECT_EQ(RunValueCommand("sleep 2.5; echo 1", "", 10).value(), 1);
+  EXPECT_EQ(RunCommand("sleep 2.5; echo 1", "", 10)->value, 1);
   EXPECT_FALSE(FileExists(file));
 }
 
 JournalEntry Entry(double value) {
-  JournalEntry entry{{0.1, 1.0 / 3}, R"({"a":0.1,"b":"<&"})", value, "", 1.25};
+  JournalEntry entry{{0.1, 1.0 / 3}, R"({"a":0.1,"b":"<&"})", value, "", 1.25, {}, {}};
   if (std::isnan(value)) entry.failure = "exit code 1: \"quoted\"";
   return entry;
 }
@@ -144,6 +207,21 @@ TEST(JournalTest, ReadsWhatWasWritten) {
   const std::string text = ReadFile(path).value();
   PLUMB_ASSERT_OK(WriteJournal(path, journal.entries));
   EXPECT_EQ(ReadFile(path).value(), text);
+}
+
+TEST(JournalTest, KeepsConstraintsAndGradients) {
+  const std::string path = TemporaryFolder() + "/journal.jsonl";
+  JournalEntry found = Entry(1), failed = Entry(std::nan(""));
+  found.constraints = {0.5, -1.0 / 3};
+  found.gradient = {{"a", 2}, {"b", -1e-300}};
+  failed.constraints = {std::nan(""), std::nan("")};
+  PLUMB_ASSERT_OK(WriteJournal(path, {found, failed}));
+  const Journal journal = ReadJournal(path, 2, 2).value();
+  ASSERT_EQ(journal.entries.size(), 2);
+  EXPECT_EQ(journal.entries[0].constraints, found.constraints);
+  EXPECT_EQ(journal.entries[0].gradient, found.gradient);
+  EXPECT_TRUE(std::isnan(journal.entries[1].constraints.at(1)));
+  EXPECT_THAT(ReadJournal(path, 2).status().message(), HasSubstr("has 2 constraints, expected 0"));
 }
 
 TEST(JournalTest, KnowsACutOffLineFromADamagedOne) {

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "absl/strings/ascii.h"
@@ -23,7 +24,7 @@ namespace plumb {
 namespace {
 
 constexpr int64_t kMostOutput = int64_t{64} << 20;
-constexpr size_t kTail = 4096;  // as much of an output as is looked at
+constexpr size_t kTail = 1 << 16;  // as much of an output as is looked at
 
 // A file without a name: a pipe would block on a program that does not read, or that leaves others behind.
 class UnnamedFile {
@@ -82,10 +83,52 @@ std::string Printable(std::string text) {
 
 absl::Status Failed(absl::string_view what) { return absl::DataLossError(what); }
 
+absl::StatusOr<CommandResult> ParseObject(const std::string& line) {
+  const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) return Failed(absl::StrCat("'", Printable(line), "' is no JSON object"));
+  CommandResult result;
+  bool has_value = false;
+  for (const auto& [name, field] : object.items()) {
+    const std::string what = absl::StrCat("'", Printable(name), "' of what it printed");
+    if (name == "value") {
+      if (!field.is_number()) return Failed(absl::StrCat(what, " is no number"));
+      has_value = true;
+      result.value = field.get<double>();
+    } else if (name == "constraints") {
+      if (!field.is_array()) return Failed(absl::StrCat(what, " is no list"));
+      for (const auto& constraint : field) {
+        if (!constraint.is_number()) return Failed(absl::StrCat(what, " holds what is no number"));
+        result.constraints.push_back(constraint.get<double>());
+      }
+    } else if (name == "gradient") {
+      if (!field.is_object()) return Failed(absl::StrCat(what, " is no object"));
+      for (const auto& [parameter, derivative] : field.items()) {
+        if (!derivative.is_number()) return Failed(absl::StrCat(what, " holds what is no number"));
+        result.gradient[parameter] = derivative.get<double>();
+      }
+    } else {
+      return Failed(absl::StrCat(what, ": expected value, gradient and constraints alone"));
+    }
+  }
+  if (!has_value) return Failed("printed an object without a value");
+  return result;
+}
+
+absl::StatusOr<CommandResult> Parse(const std::string& line) {
+  if (line.empty()) return Failed("printed nothing");
+  if (line[0] == '{') return ParseObject(line);
+  CommandResult result;
+  if (!absl::SimpleAtod(line, &result.value)) {
+    return Failed(absl::StrCat("'", Printable(line), "' is no number"));
+  }
+  if (!std::isfinite(result.value)) return Failed(absl::StrCat("the value is ", Printable(line)));
+  return result;
+}
+
 }  // namespace
 
-absl::StatusOr<double> RunValueCommand(const std::string& command, const std::string& input,
-                                       double time_limit_seconds) {
+absl::StatusOr<CommandResult> RunCommand(const std::string& command, const std::string& input,
+                                         double time_limit_seconds) {
   UnnamedFile in, out, err;
   if (!in.ok() || !out.ok() || !err.ok() || !in.Write(input)) {
     return absl::InternalError(absl::StrCat("cannot write a temporary file: ", std::strerror(errno)));
@@ -127,14 +170,7 @@ absl::StatusOr<double> RunValueCommand(const std::string& command, const std::st
   if (WEXITSTATUS(status) != 0) {
     return Failed(absl::StrCat("exit code ", WEXITSTATUS(status), error.empty() ? "" : ": ", error));
   }
-  const std::string line = out.LastLine();
-  double value = 0;
-  if (line.empty()) return Failed("printed nothing");
-  if (!absl::SimpleAtod(line, &value)) {
-    return Failed(absl::StrCat("'", Printable(line), "' is no number"));
-  }
-  if (!std::isfinite(value)) return Failed(absl::StrCat("the value is ", Printable(line)));
-  return value;
+  return Parse(out.LastLine());
 }
 
 }  // namespace plumb

@@ -20,12 +20,17 @@ std::string Line(int64_t number, const JournalEntry& entry) {
   object["parameters"] = Json::parse(entry.parameters);
   object["value"] = std::isnan(entry.value) ? Json() : Json(entry.value);
   if (!entry.failure.empty()) object["failure"] = entry.failure;
+  if (!entry.constraints.empty()) {
+    object["constraints"] = entry.constraints;  // NaN is written as null
+  }
+  if (!entry.gradient.empty()) object["gradient"] = entry.gradient;
   object["seconds"] = entry.seconds;
   return object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 // What is wrong with a line; empty when nothing is.
-std::string Parse(const std::string& line, int64_t number, int64_t dimension, JournalEntry* entry) {
+std::string Parse(const std::string& line, int64_t number, int64_t dimension, int64_t constraints,
+                  JournalEntry* entry) {
   const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) return "is no JSON object";
   const auto number_at = [&](const char* name, double* value) {
@@ -60,6 +65,24 @@ std::string Parse(const std::string& line, int64_t number, int64_t dimension, Jo
     return "has no number 'value'";
   }
   if (!number_at("seconds", &entry->seconds)) return "has no number 'seconds'";
+  if (const auto found = object.find("constraints"); found != object.end()) {
+    if (!found->is_array()) return "has 'constraints' that are no list";
+    for (const Json& constraint : *found) {
+      if (!constraint.is_number() && !constraint.is_null()) return "has a constraint that is no number";
+      entry->constraints.push_back(constraint.is_null() ? std::numeric_limits<double>::quiet_NaN()
+                                                        : constraint.get<double>());
+    }
+  }
+  if (static_cast<int64_t>(entry->constraints.size()) != constraints) {
+    return absl::StrCat("has ", entry->constraints.size(), " constraints, expected ", constraints);
+  }
+  if (const auto found = object.find("gradient"); found != object.end()) {
+    if (!found->is_object()) return "has a 'gradient' that is no object";
+    for (const auto& [name, derivative] : found->items()) {
+      if (!derivative.is_number()) return "has a derivative that is no number";
+      entry->gradient[name] = derivative.get<double>();
+    }
+  }
   if (const auto failure = object.find("failure"); failure != object.end()) {
     if (!failure->is_string()) return "has a 'failure' that is no text";
     entry->failure = failure->get<std::string>();
@@ -69,7 +92,7 @@ std::string Parse(const std::string& line, int64_t number, int64_t dimension, Jo
 
 }  // namespace
 
-absl::StatusOr<Journal> ReadJournal(const std::string& path, int64_t dimension) {
+absl::StatusOr<Journal> ReadJournal(const std::string& path, int64_t dimension, int64_t constraints) {
   Journal journal;
   if (!FileExists(path)) return journal;
   PLUMB_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
@@ -81,7 +104,7 @@ absl::StatusOr<Journal> ReadJournal(const std::string& path, int64_t dimension) 
     }
     const int64_t number = journal.entries.size();
     JournalEntry entry;
-    const std::string problem = Parse(text.substr(at, end - at), number, dimension, &entry);
+    const std::string problem = Parse(text.substr(at, end - at), number, dimension, constraints, &entry);
     if (!problem.empty()) {
       return absl::DataLossError(
           absl::StrCat(path, ":", number + 1, ": the line ", problem,

@@ -2,6 +2,7 @@
 #define PLUMB_OPTIM_BLACK_BOX_JOURNAL_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct JournalEntry {
   double value = 0;           // in the user's direction; NaN: failed
   std::string failure;        // why; empty unless it failed
   double seconds = 0;
+  std::vector<double> constraints;         // NaN where it failed
+  std::map<std::string, double> gradient;  // by parameter, in the user's units
 };
 
 struct Journal {
@@ -26,9 +29,9 @@ struct Journal {
   bool cut_off = false;
 };
 
-// A file that is not there is an empty journal. A line that is damaged, of another dimension or out of turn
-// is an error that names it; a last line without its end is left out.
-absl::StatusOr<Journal> ReadJournal(const std::string& path, int64_t dimension);
+// A file that is not there is an empty journal. A line that is damaged, of another dimension or number of
+// constraints, or out of turn is an error that names it; a last line without its end is left out.
+absl::StatusOr<Journal> ReadJournal(const std::string& path, int64_t dimension, int64_t constraints = 0);
 
 absl::Status AppendToJournal(const std::string& path, int64_t number, const JournalEntry& entry);
 

@@ -54,10 +54,10 @@ const std::set<std::string>& FieldsThatMayDiffer() {
 
 class Study {
  public:
-  Study(const StudyRecipe& recipe, SearchSpace space, std::unique_ptr<AskTell> method)
+  Study(const StudyRecipe& recipe, SearchSpace space, StudySearch search)
       : recipe_(recipe),
         space_(std::move(space)),
-        method_(std::move(method)),
+        search_(std::move(search)),
         folder_(recipe.output_dir().empty() ? absl::StrCat("runs/", recipe.name()) : recipe.output_dir()),
         sign_(recipe.direction() == StudyRecipe::MAXIMIZE ? -1 : 1) {}
 
@@ -106,36 +106,50 @@ class Study {
             "; change it back, choose another output folder, or start afresh with --resume=never"));
       }
     }
-    PLUMB_ASSIGN_OR_RETURN(Journal journal, ReadJournal(JournalPath(), space_.dimension()));
+    PLUMB_ASSIGN_OR_RETURN(Journal journal,
+                           ReadJournal(JournalPath(), space_.dimension(), ConstraintCount()));
     journal_ = std::move(journal.entries);
     if (journal.cut_off) {
       Say("the last line of evaluations.jsonl is cut off; that evaluation is done again");
       PLUMB_RETURN_IF_ERROR(WriteJournal(JournalPath(), journal_));
     }
     if (FileExists(MethodPath())) {
-      const absl::Status loaded = method_->Load(MethodPath());
+      const absl::Status loaded = search_.method().Load(MethodPath());
       // The state may be one evaluation behind; what is ahead of the journal is of another study.
-      if (loaded.ok() && method_->told() <= static_cast<int64_t>(journal_.size())) return Retell();
+      if (loaded.ok() && search_.method().told() <= static_cast<int64_t>(journal_.size())) return Retell();
       Say(absl::StrCat("the method's state is made anew from evaluations.jsonl: ",
                        loaded.ok() ? "method.safetensors is of another study" : loaded.message()));
-      PLUMB_ASSIGN_OR_RETURN(method_, MakeStudyMethod(recipe_.method(), space_.dimension(), recipe_.seed()));
+      PLUMB_ASSIGN_OR_RETURN(search_, StudySearch::Create(recipe_.method(), space_, recipe_.seed()));
     }
     return Retell();
   }
 
   // What the method was not told before. It is asked for each point first, as it was then.
   absl::Status Retell() {
-    for (size_t i = method_->told(); i < journal_.size(); ++i) {
-      if (method_->pending().size(0) == 0) PLUMB_RETURN_IF_ERROR(method_->Ask(1).status());
-      method_->Abandon();
+    for (size_t i = search_.method().told(); i < journal_.size(); ++i) {
+      PLUMB_RETURN_IF_ERROR(search_.Next().status());
+      search_.method().Abandon();
       PLUMB_RETURN_IF_ERROR(Tell(journal_[i]));
     }
     return absl::OkStatus();
   }
 
+  int64_t ConstraintCount() const {
+    return recipe_.objective().has_command() ? recipe_.objective().command().constraints() : 0;
+  }
+
   absl::Status Tell(const JournalEntry& entry) {
-    return method_->Tell(at::tensor(entry.point, at::kDouble).unsqueeze(0),
-                         at::tensor({sign_ * entry.value}, at::kDouble));
+    std::vector<double> slopes;
+    if (!entry.gradient.empty()) {
+      slopes = space_.Slopes(entry.point);
+      for (int64_t i = 0; i < space_.dimension(); ++i) {
+        const auto found = entry.gradient.find(space_.name(i));
+        slopes[i] *= found != entry.gradient.end() && !space_.is_category(i)
+                         ? sign_ * found->second
+                         : std::numeric_limits<double>::quiet_NaN();
+      }
+    }
+    return search_.Tell(entry.point, sign_ * entry.value, entry.constraints, slopes);
   }
 
   absl::Status Loop() {
@@ -144,11 +158,9 @@ class Study {
     const int64_t before = journal_.size();
     while (!Done()) {
       if (InterruptRequested()) return Stopped();
-      if (method_->pending().size(0) == 0) PLUMB_RETURN_IF_ERROR(method_->Ask(1).status());
-      PLUMB_RETURN_IF_ERROR(method_->Save(MethodPath()));
-      const at::Tensor point = method_->pending()[0].contiguous();
       JournalEntry entry;
-      entry.point.assign(point.data_ptr<double>(), point.data_ptr<double>() + point.numel());
+      PLUMB_ASSIGN_OR_RETURN(entry.point, search_.Next());
+      PLUMB_RETURN_IF_ERROR(search_.method().Save(MethodPath()));
       const absl::Status evaluated = Evaluate(&entry);
       if (absl::IsCancelled(evaluated)) return Stopped();
       PLUMB_RETURN_IF_ERROR(evaluated);
@@ -193,16 +205,42 @@ class Study {
     const Clock::time_point start = Clock::now();
     const StudyObjective& objective = recipe_.objective();
     if (objective.has_command()) {
-      const absl::StatusOr<double> value = RunValueCommand(
+      const absl::StatusOr<CommandResult> result = RunCommand(
           objective.command().run(), entry->parameters + "\n", objective.command().time_limit_seconds());
-      if (!value.ok() && !absl::IsDataLoss(value.status())) return value.status();
-      entry->value = value.ok() ? *value : std::numeric_limits<double>::quiet_NaN();
-      if (!value.ok()) entry->failure = std::string(value.status().message());
+      if (!result.ok() && !absl::IsDataLoss(result.status())) return result.status();
+      entry->failure = result.ok() ? WhatDoesNotFit(*result) : std::string(result.status().message());
+      if (entry->failure.empty()) {
+        entry->value = result->value;
+        entry->constraints = result->constraints;
+        entry->gradient = result->gradient;
+      } else {
+        entry->value = std::numeric_limits<double>::quiet_NaN();
+        entry->constraints.assign(ConstraintCount(), entry->value);
+      }
     } else {
       entry->value = EvaluateTestFunction(objective.test_function(), space_.Values(entry->point));
     }
     entry->seconds = SecondsSince(start);
     return absl::OkStatus();
+  }
+
+  // What a command printed that is not of this study; empty when all is.
+  std::string WhatDoesNotFit(const CommandResult& result) const {
+    if (static_cast<int64_t>(result.constraints.size()) != ConstraintCount()) {
+      return absl::StrCat("printed ", result.constraints.size(), " constraints, expected ",
+                          ConstraintCount());
+    }
+    for (const auto& [name, derivative] : result.gradient) {
+      bool known = false;
+      for (int64_t i = 0; i < space_.dimension(); ++i) known = known || space_.name(i) == name;
+      if (!known) return "printed a derivative in '" + name + "', which is no parameter";
+    }
+    return "";
+  }
+
+  bool IsFeasible(const JournalEntry& entry) const {
+    return std::all_of(entry.constraints.begin(), entry.constraints.end(),
+                       [](double constraint) { return constraint >= 0; });
   }
 
   // What this study knows from an evaluation.
@@ -213,7 +251,8 @@ class Study {
       ++failures_in_a_row_;
     } else {
       failures_in_a_row_ = 0;
-      if (best_ < 0 || sign_ * value < sign_ * journal_[best_].value) best_ = index;
+      const bool better = best_ < 0 || sign_ * value < sign_ * journal_[best_].value;
+      if (better && IsFeasible(journal_[index])) best_ = index;
     }
     const double best = best_ < 0 ? std::numeric_limits<double>::quiet_NaN() : journal_[best_].value;
     return metrics_->Write(index + 1, {{"value", value}, {"best", best}});
@@ -252,19 +291,30 @@ class Study {
                                         100 * importance->explained));
   }
 
-  absl::Status WriteResults() const {
+  // What the method believes to be best, where that is no point evaluated; else empty.
+  std::string Recommended() {
+    const absl::StatusOr<std::vector<double>> point = search_.Recommend();
+    if (!point.ok() || best_ < 0 || ConstraintCount() > 0) return "";
+    const std::string parameters = space_.Json(*point);
+    return parameters == journal_[best_].parameters ? "" : parameters;
+  }
+
+  absl::Status WriteResults() {
     Facts facts = {{"name", recipe_.name()},
                    {"description", recipe_.description()},
-                   {"method", method_->name()},
+                   {"method", search_.method().name()},
                    {"evaluations", absl::StrCat(journal_.size(), ", ", failures_, " of them failed")}};
     if (best_ >= 0) {
       const JournalEntry& best = journal_[best_];
       facts.push_back({"best value", absl::StrFormat("%.10g (evaluation %d)", best.value, best_ + 1)});
       facts.push_back({"best parameters", best.parameters});
-      PLUMB_RETURN_IF_ERROR(
-          WriteFileAtomically(folder_ + "/best.json",
-                              absl::StrFormat("{\"evaluation\": %d, \"value\": %.17g, \"parameters\": %s}\n",
-                                              best_ + 1, best.value, best.parameters)));
+      const std::string recommended = Recommended();
+      if (!recommended.empty()) facts.push_back({"parameters that the model recommends", recommended});
+      PLUMB_RETURN_IF_ERROR(WriteFileAtomically(
+          folder_ + "/best.json",
+          absl::StrFormat("{\"evaluation\": %d, \"value\": %.17g, \"parameters\": %s%s}\n", best_ + 1,
+                          best.value, best.parameters,
+                          recommended.empty() ? "" : ", \"recommended_parameters\": " + recommended)));
     } else {
       PLUMB_RETURN_IF_ERROR(RemoveFolder(folder_ + "/best.json"));
     }
@@ -280,7 +330,7 @@ class Study {
 
   const StudyRecipe& recipe_;
   const SearchSpace space_;
-  std::unique_ptr<AskTell> method_;
+  StudySearch search_;
   const std::string folder_;
   const double sign_;
   std::unique_ptr<StageMetrics> metrics_;
@@ -314,9 +364,8 @@ absl::Status RunStudy(const StudyRecipe& recipe, const std::string& resume) {
   }
   PLUMB_RETURN_IF_ERROR(CheckFolderName("name", recipe.name()));
   PLUMB_ASSIGN_OR_RETURN(SearchSpace space, MakeSpace(recipe));
-  PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<AskTell> method,
-                         MakeStudyMethod(recipe.method(), space.dimension(), recipe.seed()));
-  return Study(recipe, std::move(space), std::move(method)).Run(resume);
+  PLUMB_ASSIGN_OR_RETURN(StudySearch search, StudySearch::Create(recipe.method(), space, recipe.seed()));
+  return Study(recipe, std::move(space), std::move(search)).Run(resume);
 }
 
 }  // namespace plumb

@@ -11,7 +11,8 @@ namespace plumb {
 // Does what a recipe says: asks the method for points, evaluates them, and leaves in the output folder
 //   evaluations.jsonl   what was found (journal.h), the truth of the study
 //   method.safetensors  the method's state before the evaluation that runs
-//   best.json           parameters and value of the best evaluation
+//   best.json           parameters and value of the best evaluation, and, of Bayesian optimisation without
+//                       constraints, the parameters that its model believes best, evaluated or not
 //   report.html         convergence, the importance of the parameters, failures
 // with the figures behind it (common/report/run_folder.h). A study that was stopped or killed goes on where
 // it was: `resume` "auto"; "never" begins anew. Errors: the recipe, another recipe's folder, a damaged

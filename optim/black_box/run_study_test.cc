@@ -71,6 +71,109 @@ TEST(RunStudy, BayesianOptimisationNeedsFewEvaluations) {
   EXPECT_NEAR(Best(folder)["value"].get<double>(), 0.397887, 0.01);
 }
 
+// An objective whose command is a program of awk, with the parameters as $2, $4 ...
+std::string Awk(const std::string& program, const std::string& fields = "") {
+  static int count = 0;
+  const std::string path = absl::StrCat(TemporaryFolder(), "/", ++count, ".awk");
+  PLUMB_EXPECT_OK(WriteFileAtomically(path, program));
+  return absl::StrCat("objective { command { ", fields, " run: 'awk -F\"[:,}]\" -f ", path, "' } } ");
+}
+
+constexpr char kQuick[] = "method { bayesian { search { raw_samples: 64 num_restarts: 3 } } } ";
+
+// (log10(rate) + 2)^2 + (layers - 6)^2 / 4 with a gradient in each, and a word, of which a gradient says
+// nothing, that shifts it.
+TEST(RunStudy, ACommandsGradientsAreLearntFrom) {
+  const auto study = [&](const std::string& gradient, const std::string& folder) {
+    PLUMB_ASSERT_OK(RunStudy(
+        Recipe(absl::StrCat(
+                   "parameter { name: 'rate' min: 1e-5 max: 1 log_scale: true } "
+                   "parameter { name: 'layers' min: 1 max: 12 integer: true } "
+                   "parameter { name: 'word' category: 'a' category: 'b' } max_evaluations: 14 ",
+                   kQuick,
+                   Awk(absl::StrCat(R"({ r = log($2) / log(10) + 2; v = r * r + ($4 - 6) ^ 2 / 4 + ($6 ~ /b/)
+                                                  printf "{\"value\": %.17g", v; )",
+                                    gradient, " }"))),
+               folder),
+        "auto"));
+  };
+  const std::string plain = TemporaryFolder() + "/plain", told = TemporaryFolder() + "/told";
+  study(R"(print "}")", plain);
+  study(
+      R"(printf ", \"gradient\": {\"rate\": %.17g, \"layers\": %.17g}}", 2 * r / log(10) / $2, ($4 - 6) / 2)",
+      told);
+  const auto line = nlohmann::json::parse(Evaluations(told).back());
+  EXPECT_EQ(line["gradient"].size(), 2u);
+  EXPECT_EQ(line["gradient"]["layers"], (line["parameters"]["layers"].get<double>() - 6) / 2);
+  EXPECT_LT(Best(told)["value"].get<double>(), 1e-3);
+  EXPECT_LT(Best(told)["value"].get<double>(), Best(plain)["value"].get<double>());
+  EXPECT_EQ(Best(told)["parameters"]["layers"], 6);
+  EXPECT_EQ(Best(told)["parameters"]["word"], "a");
+}
+
+TEST(RunStudy, WhatACommandPrintsMustBeOfTheStudy) {
+  const auto last_failure = [](const std::string& printed) {
+    const std::string folder = TemporaryFolder() + "/wrong";
+    const std::string text = absl::StrCat("parameter { name: 'x' min: 0 max: 1 } max_failures_in_a_row: 2 ",
+                                          Awk("{ print \"" + printed + "\" }", "constraints: 1"));
+    EXPECT_THAT(std::string(RunStudy(Recipe(text, folder), "never").message()),
+                HasSubstr("2 evaluations in a row"));
+    return nlohmann::json::parse(Evaluations(folder).back())["failure"].get<std::string>();
+  };
+  EXPECT_EQ(last_failure("1.5"), "printed 0 constraints, expected 1");
+  EXPECT_EQ(last_failure(R"({\"value\": 1, \"constraints\": [1, 2]})"), "printed 2 constraints, expected 1");
+  EXPECT_EQ(last_failure(R"({\"value\": 1, \"constraints\": [1], \"gradient\": {\"y\": 2}})"),
+            "printed a derivative in 'y', which is no parameter");
+}
+
+// The best is the least that is allowed, with failures among the evaluations and when a study goes on.
+TEST(RunStudy, ConstraintsHold) {
+  for (const std::string method : {"", kQuick}) {
+    const std::string folder = TemporaryFolder() + "/constrained";
+    const std::string text = absl::StrCat("parameter { name: 'x' min: 0 max: 2 } ", method,
+                                          Awk(R"({ if ($2 < 0.1) exit 3
+                              printf "{\"value\": %.17g, \"constraints\": [%.17g]}", $2, $2 - 0.7 })",
+                                              "constraints: 1"));
+    PLUMB_ASSERT_OK(RunStudy(Recipe(text + "max_evaluations: 12", folder), "never"));
+    PLUMB_ASSERT_OK(RunStudy(Recipe(text + "max_evaluations: 20", folder), "auto"));
+    EXPECT_EQ(Evaluations(folder).size(), 20u);
+    EXPECT_GE(Best(folder)["value"].get<double>(), 0.7) << method;
+    EXPECT_LT(Best(folder)["value"].get<double>(), 0.85) << method;
+  }
+}
+
+// Whole numbers and words reach the model as such: it finds the best one of sixty pairs.
+TEST(RunStudy, IntegersAndWordsAreSearchedAsSuch) {
+  const std::string folder = TemporaryFolder() + "/mixed";
+  PLUMB_ASSERT_OK(RunStudy(
+      Recipe(absl::StrCat(
+                 "parameter { name: 'n' min: 0 max: 19 integer: true } "
+                 "parameter { name: 'w' category: 'a' category: 'b' category: 'c' } max_evaluations: 22 ",
+                 kQuick, Awk("{ print ($2 - 13) ^ 2 / 10 + ($4 ~ /b/ ? 0 : 2) }")),
+             folder),
+      "auto"));
+  EXPECT_EQ(Best(folder)["value"].get<double>(), 0);
+  EXPECT_EQ(Best(folder)["parameters"]["w"], "b");
+}
+
+// Of the highest fidelity, which the best value told need not be.
+TEST(RunStudy, RecommendsTheHighestFidelity) {
+  const std::string folder = TemporaryFolder() + "/fidelity";
+  PLUMB_ASSERT_OK(RunStudy(
+      Recipe(
+          absl::StrCat("parameter { name: 'x' min: 0 max: 1 } parameter { name: 's' min: 0 max: 1 } "
+                       "max_evaluations: 18 method { bayesian { search { raw_samples: 64 num_restarts: 3 } "
+                       "multi_fidelity_knowledge_gradient { coordinate: 1 fixed_cost: 0.1 } } } ",
+                       Awk("{ print ($2 - 0.4) ^ 2 + 0.5 * $4 - 0.3 * (1 - $4) * $2 }")),
+          folder),
+      "auto"));
+  const auto recommended = Best(folder)["recommended_parameters"];
+  EXPECT_EQ(recommended["s"], 1);
+  EXPECT_NEAR(recommended["x"].get<double>(), 0.4, 0.1);
+  EXPECT_LT(Best(folder)["parameters"]["s"].get<double>(), 0.5);
+  EXPECT_THAT(ReadFile(folder + "/facts.json").value(), HasSubstr("parameters that the model recommends"));
+}
+
 TEST(RunStudy, EndsAtTheTarget) {
   const std::string folder = TemporaryFolder();
   PLUMB_ASSERT_OK(
@@ -92,7 +195,8 @@ TEST(RunStudy, RunsACommandInEitherDirection) {
 // Whatever moment a process is killed at, the study that goes on is the one that was never stopped.
 TEST(RunStudy, GoesOnWhereItWasKilled) {
   const std::string whole = TemporaryFolder();
-  for (const char* method : {"sobol_search {}", "random_search {}", "bayesian {}"}) {
+  for (const char* method : {"sobol_search {}", "random_search {}", "bayesian {}",
+                             "consensus { particles: 4 }", "rank { m: 3 }"}) {
     const std::string text = absl::StrCat(kBranin, "method { ", method, " } max_evaluations: ");
     PLUMB_ASSERT_OK(RunStudy(Recipe(text + "12", whole), "never"));
     const std::vector<std::string> expected = Evaluations(whole);
@@ -183,6 +287,13 @@ TEST(RunStudy, SaysWhatIsWrong) {
   EXPECT_THAT(message(kBranin, "always"), HasSubstr("expected auto or never"));
   PLUMB_EXPECT_OK(RunStudy(Recipe(absl::StrCat(kBranin, "max_evaluations: 2"), folder), "auto"));
   EXPECT_THAT(message(absl::StrCat(kBranin, "max_evaluations: 2 seed: 7")), HasSubstr("seed: 42 -> 7"));
+  const std::string recipe = folder + "/recipe.textproto", whole = ReadFile(recipe).value();
+  PLUMB_ASSERT_OK(WriteFileAtomically(recipe, whole.substr(0, whole.size() / 2)));
+  EXPECT_THAT(message(absl::StrCat(kBranin, "max_evaluations: 2")),
+              HasSubstr("its recipe.textproto cannot be read"));
+  PLUMB_ASSERT_OK(WriteFileAtomically(recipe, whole));
+  EXPECT_THAT(message(absl::StrCat(kBranin, "max_evaluations: 2 method { rank { m: 3 k: 4 } }")),
+              HasSubstr("k 4: must be within [1, 3]"));
   PLUMB_ASSERT_OK(WriteFileAtomically(folder + "/evaluations.jsonl", "{}\n"));
   EXPECT_THAT(message(absl::StrCat(kBranin, "max_evaluations: 2")),
               HasSubstr("evaluations.jsonl:1: the line"));

@@ -18,15 +18,22 @@ namespace plumb {
 class SearchSpace {
  public:
   // An error names the parameter: bounds that contradict each other, a log_scale that reaches zero, names
-  // that are empty or come twice.
+  // that are empty or come twice, categories beside bounds.
   static absl::StatusOr<SearchSpace> Create(
       const google::protobuf::RepeatedPtrField<StudyParameter>& parameters);
 
   int64_t dimension() const { return parameters_.size(); }
   const std::string& name(int64_t i) const { return parameters_[i].name(); }
 
-  // The parameters at a point of the unit cube. An integer has equal shares of [0, 1], its bounds included.
+  bool is_category(int64_t i) const { return !parameters_[i].category().empty(); }
+  // How many values a parameter takes, evenly over [0, 1]; 0: more than can be counted, or not evenly.
+  int64_t levels(int64_t i) const;
+
+  // The parameters at a point of the unit cube; of a category the place of its word. An integer has equal
+  // shares of [0, 1], its bounds included.
   std::vector<double> Values(absl::Span<const double> unit) const;
+  // Their derivatives in the point's coordinates, integers' as if they were not rounded; of categories 0.
+  std::vector<double> Slopes(absl::Span<const double> unit) const;
   // {"rate": 0.1, "layers": 3}, in the parameters' order; numbers read back as the same.
   std::string Json(absl::Span<const double> unit) const;
 

@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -10,6 +11,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
+#include "common/tensor/shape.h"
 
 namespace plumb {
 
@@ -70,7 +73,11 @@ RankSgd::RankSgd(const at::Tensor& start, const RankSgdOptions& options, const R
 void RankSgd::AskAround() {
   searching_ = false;
   perturbations_ = random_.Child(rounds_).NormalTensor({options_.m, x_.size(0)}, x_.scalar_type());
-  points_ = x_ + options_.mu * perturbations_;
+  points_ = WithinBox(x_ + options_.mu * perturbations_);
+}
+
+at::Tensor RankSgd::WithinBox(const at::Tensor& points) const {
+  return options_.lower.defined() ? points.clamp(options_.lower, options_.upper) : points;
 }
 
 absl::Status RankSgd::Tell(absl::Span<const int64_t> ranking) {
@@ -98,16 +105,43 @@ absl::Status RankSgd::Tell(absl::Span<const int64_t> ranking) {
       for (int64_t j = 0; j < options_.line_search_points; ++j, step *= options_.line_search_shrink) {
         candidates.push_back(x_ - step * gradient);
       }
-      points_ = at::stack(candidates);
+      points_ = WithinBox(at::stack(candidates));
       searching_ = true;
       return absl::OkStatus();
     }
-    x_ = x_ - options_.step_size * gradient;
+    x_ = WithinBox(x_ - options_.step_size * gradient);
   } else {
     x_ = points_[ranking[0]].clone();
   }
   ++rounds_;
   AskAround();
+  return absl::OkStatus();
+}
+
+std::map<std::string, at::Tensor> RankSgd::State() const {
+  return {
+      {"x", x_}, {"points", points_}, {"progress", at::tensor({rounds_, int64_t{searching_}}, at::kLong)}};
+}
+
+absl::Status RankSgd::LoadState(const std::map<std::string, at::Tensor>& state) {
+  const auto x = state.find("x"), points = state.find("points"), progress = state.find("progress");
+  if (x == state.end() || points == state.end() || progress == state.end()) {
+    return absl::InvalidArgumentError("state of rank_sgd: expected x, points and progress");
+  }
+  PLUMB_RETURN_IF_ERROR(CheckShape("state of rank_sgd, progress", progress->second, {2}));
+  PLUMB_RETURN_IF_ERROR(CheckDtype("state of rank_sgd, progress", progress->second, at::kLong));
+  const int64_t rounds = progress->second[0].item<int64_t>();
+  const bool searching = progress->second[1].item<bool>();
+  const int64_t count = searching ? options_.line_search_points + 1 : options_.m;
+  PLUMB_RETURN_IF_ERROR(CheckShape("state of rank_sgd, x", x->second, {x_.size(0)}));
+  PLUMB_RETURN_IF_ERROR(CheckDtype("state of rank_sgd, x", x->second, x_.scalar_type()));
+  PLUMB_RETURN_IF_ERROR(CheckShape("state of rank_sgd, points", points->second, {count, x_.size(0)}));
+  PLUMB_RETURN_IF_ERROR(CheckDtype("state of rank_sgd, points", points->second, x_.scalar_type()));
+  x_ = x->second.clone();
+  rounds_ = rounds;
+  AskAround();
+  points_ = points->second.clone();
+  searching_ = searching;
   return absl::OkStatus();
 }
 

@@ -4,6 +4,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -37,6 +39,8 @@ struct RankSgdOptions {
   double step_size = 1;            // eta; the first candidate of a line search
   int64_t line_search_points = 0;  // 0: no line search; each other count costs a second query a round
   double line_search_shrink = 0.5;
+  // A box, [d] each, in which x and all points of queries are kept; undefined: there is none.
+  at::Tensor lower, upper;
 };
 
 // The paper's algorithm, without and with line search, driven from outside: Ask() the points of the next
@@ -59,9 +63,14 @@ class RankSgd {
   const at::Tensor& current() const { return x_; }
   int64_t rounds() const { return rounds_; }
 
+  // Everything a resumed run needs, by name. Loading refuses what does not fit, and changes nothing then.
+  std::map<std::string, at::Tensor> State() const;
+  absl::Status LoadState(const std::map<std::string, at::Tensor>& state);
+
  private:
   RankSgd(const at::Tensor& start, const RankSgdOptions& options, const RandomStream& random);
   void AskAround();
+  at::Tensor WithinBox(const at::Tensor& points) const;
 
   RankSgdOptions options_;
   RandomStream random_;
