@@ -39,6 +39,7 @@
 #include "optim/bayesian/max_value_entropy.h"
 #include "optim/bayesian/maximize_acquisition.h"
 #include "optim/bayesian/multi_fidelity.h"
+#include "optim/bayesian/multi_fidelity_entropy.h"
 #include "optim/bayesian/normal_distribution.h"
 #include "optim/bayesian/point_model.h"
 #include "optim/bayesian/predictive_entropy.h"
@@ -384,6 +385,62 @@ TEST_F(AcquisitionTest, KnowledgeByCostHasItsGradient) {
   EXPECT_LT(Largest(acquisition->Evaluate(points, false).values,
                     plain.Evaluate(points, false).values - at::log(cost)),
             1e-12);
+}
+
+// Against the entropies themselves, integrated on a fine grid; and of u = v it is max-value entropy.
+TEST(TruncatedInformationTest, IsADifferenceOfEntropies) {
+  for (const double gamma : {-3.0, -0.5, 0.0, 1.2, 4.0}) {
+    for (const double correlation : {0.05, 0.6, 0.95, 0.9999}) {
+      const double c = std::sqrt(1 - correlation * correlation), step = 1e-5;
+      double entropy = 0;
+      for (double u = -9 + step / 2; u < 9; u += step) {
+        const double density =
+            NormalDensity(u) * NormalCumulative((gamma + correlation * u) / c) / NormalCumulative(gamma);
+        if (density > 0) entropy -= step * density * std::log(density);
+      }
+      const double expected = 0.5 * std::log(2 * M_PI * M_E) - entropy;
+      const InformationValue found = TruncatedInformation(gamma, correlation);
+      EXPECT_NEAR(found.value, expected, 1e-7 + 1e-5 * expected) << gamma << " " << correlation;
+      const double h = 1e-6;
+      EXPECT_NEAR(found.d_gamma,
+                  (TruncatedInformation(gamma + h, correlation).value -
+                   TruncatedInformation(gamma - h, correlation).value) /
+                      (2 * h),
+                  1e-5 * (1 + std::abs(found.d_gamma)));
+      EXPECT_NEAR(found.d_correlation,
+                  (TruncatedInformation(gamma, correlation + h).value -
+                   TruncatedInformation(gamma, correlation - h).value) /
+                      (2 * h),
+                  1e-2 + 1e-4 * std::abs(found.d_correlation))
+          << gamma << " " << correlation;
+    }
+    EXPECT_NEAR(TruncatedInformation(gamma, 1).value, MaxValueEntropy({-gamma})(0, 1).value, 1e-2);
+    EXPECT_EQ(TruncatedInformation(gamma, 0).value, 0);
+  }
+}
+
+TEST_F(AcquisitionTest, MultiFidelityEntropyIsInformationByCost) {
+  const FidelityCost cost{2, 0.5, 3};
+  const std::vector<double> minima = {best_ - 0.3, best_ - 0.7};
+  const MultiFidelityEntropy acquisition(model_, minima, cost);
+  const at::Tensor points = Uniform({5, 3}, 10);
+  ExpectGradients(acquisition, points, 1e-4);
+  at::Tensor highest = points.clone();
+  highest.select(1, 2).fill_(1);
+  const GroupPosterior posterior = model_->Posterior(at::stack({points, highest}, 1), false);
+  const at::Tensor found = acquisition.Evaluate(points, false).values;
+  for (int64_t i = 0; i < 5; ++i) {
+    const at::Tensor covariance = posterior.covariances[i];
+    const double sigma = std::sqrt(covariance[1][1].item<double>()),
+                 total = covariance[0][0].item<double>() + model_->parameters().noise;
+    const double correlation = std::abs(covariance[0][1].item<double>()) / (sigma * std::sqrt(total));
+    double sum = 0;
+    for (const double minimum : minima) {
+      sum +=
+          TruncatedInformation((posterior.means[i][1].item<double>() - minimum) / sigma, correlation).value;
+    }
+    EXPECT_NEAR(found[i].item<double>(), std::log(sum / 2 / (0.5 + 3 * points[i][2].item<double>())), 1e-9);
+  }
 }
 
 TEST_F(AcquisitionTest, AugmentedImprovementIsAProductOfItsParts) {

@@ -28,6 +28,7 @@
 #include "optim/bayesian/max_value_entropy.h"
 #include "optim/bayesian/maximize_acquisition.h"
 #include "optim/bayesian/multi_fidelity.h"
+#include "optim/bayesian/multi_fidelity_entropy.h"
 #include "optim/bayesian/normal_distribution.h"
 #include "optim/bayesian/point_model.h"
 #include "optim/bayesian/predictive_entropy.h"
@@ -63,6 +64,11 @@ absl::StatusOr<Environment> EnvironmentOf(const BayesianOptions& options, const 
   if (options.has_augmented_improvement()) {
     PLUMB_RETURN_IF_ERROR(
         add("augmented_improvement.coordinate", options.augmented_improvement().coordinate()));
+    rows = {1};
+  }
+  if (options.has_multi_fidelity_entropy()) {
+    PLUMB_RETURN_IF_ERROR(
+        add("multi_fidelity_entropy.coordinate", options.multi_fidelity_entropy().coordinate()));
     rows = {1};
   }
   if (options.has_environmental_knowledge_gradient()) {
@@ -324,6 +330,16 @@ absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(
       const FidelityCost cost{space_.FeatureOf(fidelity.coordinate()), fidelity.fixed_cost(),
                               fidelity.cost_weight()};
       return std::make_unique<AugmentedImprovement>(model, EffectiveBest(*model, cost.coordinate), cost);
+    }
+    case BayesianOptions::kMultiFidelityEntropy: {
+      const MultiFidelityEntropyOptions& fidelity = options_.multi_fidelity_entropy();
+      const FidelityCost cost{space_.FeatureOf(fidelity.coordinate()), fidelity.fixed_cost(),
+                              fidelity.cost_weight()};
+      PLUMB_ASSIGN_OR_RETURN(at::Tensor candidates,
+                             Candidates(*model, space_, fidelity.candidates(), stream.Child("candidates")));
+      candidates.select(1, cost.coordinate).fill_(1);
+      return std::make_unique<MultiFidelityEntropy>(
+          model, SampleMinima(*model, candidates, fidelity.minima(), stream.Child("minima")), cost);
     }
     case BayesianOptions::kMultiFidelityKnowledgeGradient: {
       const MultiFidelityKnowledgeGradientOptions& fidelity = options_.multi_fidelity_knowledge_gradient();

@@ -217,7 +217,7 @@ TEST(BayesianOptimizerTest, MixedSpacesAreSearched) {
 // equal cost, and the recommendation is of the highest fidelity.
 TEST(BayesianOptimizerTest, LowFidelitiesSaveCost) {
   const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
-  std::vector<BayesianOptions> all(2, Quick());
+  std::vector<BayesianOptions> all(3, Quick());
   const auto set = [](auto* fidelity) {
     fidelity->set_coordinate(2);
     fidelity->set_fixed_cost(0.1);
@@ -225,6 +225,7 @@ TEST(BayesianOptimizerTest, LowFidelitiesSaveCost) {
   };
   set(all[0].mutable_multi_fidelity_knowledge_gradient());
   set(all[1].mutable_augmented_improvement());
+  set(all[2].mutable_multi_fidelity_entropy());
   for (const BayesianOptions& options : all) {
     const auto method =
         BayesianOptimizer::Create(Tensor({-5, 0, 0}), Tensor({10, 15, 1}), options, 1).value();

@@ -61,6 +61,7 @@ class DerivativeLogPosterior {
 
 // The process at the maximum of DerivativeLogPosterior, in the units of points (of the unit cube), values and
 // gradients. points: [N, D], N >= 1. Error: as DerivativeProcess::Create().
+// An evaluation of the posterior takes O(n^3) for all n numbers observed, N (1 + D) where each derivative is.
 absl::StatusOr<DerivativeProcess> FitDerivativeProcess(const at::Tensor& points, const at::Tensor& values,
                                                        const at::Tensor& gradients,
                                                        const GaussianProcessOptions& options,

@@ -33,9 +33,9 @@ class AskTell {
   absl::StatusOr<at::Tensor> Ask(int64_t count);
 
   // What was found: points [N, D], values [N] (NaN or an infinity: the evaluation failed) and, once any are
-  // told always, constraints [N, C], feasible where all are >= 0; where they are known gradients [N, D] of the
-  // values, NaN for derivatives that are not. Points that were never asked for are welcome, within the box or
-  // not. Error, and nothing is taken: shapes, or points that are not finite.
+  // told always, constraints [N, C], feasible where all are >= 0; where they are known gradients [N, D] of
+  // the values, NaN for derivatives that are not. Points that were never asked for are welcome, within the
+  // box or not. Error, and nothing is taken: shapes, or points that are not finite.
   absl::Status Tell(const at::Tensor& points, const at::Tensor& values, const at::Tensor& constraints = {},
                     const at::Tensor& gradients = {});
 
@@ -53,7 +53,7 @@ class AskTell {
   at::Tensor constraints() const;  // [N, C]; C is 0 when none were told
   at::Tensor gradients() const;    // [N, D]; NaN where none was told, as of failures
   bool has_gradients() const { return has_gradients_; }
-  at::Tensor pending() const;      // [P, D], in the order asked
+  at::Tensor pending() const;  // [P, D], in the order asked
   int64_t asked() const { return asked_; }
 
   // The least value that did not fail and whose constraints hold; -1: there is none.
