@@ -47,6 +47,10 @@ LossTotals TotalsOf(const std::vector<TokenizedPreference>& pairs, absl::Span<co
   return totals;
 }
 
+RandomStream Dropout(const TrainStep& step, absl::Span<const int64_t> micro_batch) {
+  return step.random.Child("dropout").Child(micro_batch.front());
+}
+
 std::optional<StoredReference> Stored(const std::vector<TokenizedPreference>& pairs,
                                       const std::optional<ReferenceLogps>& logps) {
   if (!logps.has_value()) return std::nullopt;
@@ -120,13 +124,26 @@ PreferenceLogps PreferenceTask::Logps(const Part& part, absl::Span<const int64_t
   return logps;
 }
 
-at::Tensor PreferenceTask::MicroBatchLoss(const TrainStep& step, absl::Span<const int64_t> micro_batch,
-                                          MetricSums* metrics, PreferenceLogps* logps) {
-  const RandomStream dropout = step.random.Child("dropout").Child(micro_batch.front());
+ForwardOptions PreferenceTask::TrainOptions(const RandomStream& dropout) const {
   ForwardOptions options;
   options.gradient_checkpointing = gradient_checkpointing_;
   options.dropout = &dropout;
-  *logps = Logps(train_, micro_batch, options, metrics);
+  return options;
+}
+
+PreferenceLogps PreferenceTask::MicroBatchPolicyLogps(const TrainStep& step,
+                                                      absl::Span<const int64_t> micro_batch) {
+  const RandomStream dropout = Dropout(step, micro_batch);
+  const PairBatch batch = PackPairs(Select(train_.pairs, micro_batch), with_rejected_, /*share_prompts=*/true,
+                                    objectives_.traits().needs_gold);
+  const at::Tensor states = PredictingStates(*policy_.model, batch, TrainOptions(dropout));
+  return PolicyLogps(LinearLogProb(states, policy_.model->HeadWeight(), batch.targets).logps, batch);
+}
+
+at::Tensor PreferenceTask::MicroBatchLoss(const TrainStep& step, absl::Span<const int64_t> micro_batch,
+                                          MetricSums* metrics, PreferenceLogps* logps) {
+  const RandomStream dropout = Dropout(step, micro_batch);
+  *logps = Logps(train_, micro_batch, TrainOptions(dropout), metrics);
   return objectives_.Compute(*logps, TotalsOf(data_.train, step.examples), metrics);
 }
 

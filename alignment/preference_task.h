@@ -45,6 +45,8 @@ class PreferenceTask : public TrainTask {
   // The loss of a micro-batch, its share of the step's, with what the objectives saw of it.
   at::Tensor MicroBatchLoss(const TrainStep& step, absl::Span<const int64_t> micro_batch, MetricSums* metrics,
                             PreferenceLogps* logps);
+  // The policy's part of these logps alone, of the model as it is, with the same dropout.
+  PreferenceLogps MicroBatchPolicyLogps(const TrainStep& step, absl::Span<const int64_t> micro_batch);
 
  private:
   // One of the two halves of the data, with its reference.
@@ -52,6 +54,8 @@ class PreferenceTask : public TrainTask {
     const std::vector<TokenizedPreference>& pairs;
     std::optional<StoredReference> reference;
   };
+
+  ForwardOptions TrainOptions(const RandomStream& dropout) const;
 
   // What the objectives see of some examples; adds the metrics that are no objective's.
   PreferenceLogps Logps(const Part& part, absl::Span<const int64_t> examples, const ForwardOptions& options,

@@ -33,6 +33,7 @@
 #include "alignment/reward_task.h"
 #include "alignment/stage_data.h"
 #include "alignment/stored_reference.h"
+#include "alignment/target_surrogate_task.h"
 #include "alignment/text_model.h"
 #include "alignment/unpaired_task.h"
 #include "common/config/resolved.h"
@@ -115,6 +116,22 @@ absl::Status CheckOnPolicyPairs(const OnPolicyPairs& config, const ObjectiveTrai
   }
   if (config.num_generations() + (config.with_gold() ? 1 : 0) < 2) {
     return error("num_generations: one answer alone makes no choice");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTargetSurrogate(const Stage& stage, const ObjectiveTraits& traits,
+                                  const std::string& field) {
+  if (!stage.has_target_surrogate()) return absl::OkStatus();
+  const std::string option = field + ".target_surrogate: ";
+  if (stage.has_fast_slow() || stage.has_preference_degree() || stage.has_on_policy_kl()) {
+    return absl::InvalidArgumentError(
+        option + "not with fast_slow, preference_degree or on_policy_kl, whose losses have other targets");
+  }
+  if (traits.needs_rewards || traits.needs_label || traits.needs_vocab_divergence) {
+    return absl::InvalidArgumentError(
+        option +
+        "an objective of this stage has targets that are no log-probabilities of answers; leave it out");
   }
   return absl::OkStatus();
 }
@@ -395,6 +412,7 @@ absl::Status Run::PrepareStages() {
           absl::StrCat(run.field, ".accelerated: a reward model is no iterate of the policy; leave it out"));
     }
     PLUMB_RETURN_IF_ERROR(CheckModules(stage, traits, recipe_.model(), run.field));
+    PLUMB_RETURN_IF_ERROR(CheckTargetSurrogate(stage, traits, run.field));
     run.data_config = recipe_.data();
     MergeOver(stage.data(), &run.data_config);
     PLUMB_RETURN_IF_ERROR(CheckDataConfig(run.data_config, run.data_traits, run.field));
@@ -542,6 +560,14 @@ absl::Status Run::TrainStage(int index) {
 
 absl::StatusOr<std::unique_ptr<Optimizer>> Run::MakeStageOptimizer(const StageRun& run) const {
   const Stage& stage = run.stage;
+  if (stage.has_target_surrogate()) {
+    PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> inner,
+                           MakeOptimizer(stage.optimizer(), run.task->TrainableParameters()));
+    // CheckTargetSurrogate() lets nothing stand around this task.
+    auto* task = static_cast<TargetSurrogateTask*>(run.task.get());
+    return std::make_unique<TargetSurrogateOptimizer>(
+        std::move(inner), task, stage.target_surrogate().inner_steps(), stage.training().max_grad_norm());
+  }
   if (!stage.has_fast_slow()) return MakeOptimizer(stage.optimizer(), run.task->TrainableParameters());
   return MakeFastSlowOptimizer(stage.optimizer(), stage.fast_slow().slow_learning_rate_ratio(),
                                run.task->TrainableParameters());
@@ -691,6 +717,10 @@ absl::Status Run::MakeTask(StageRun* run) {
     if (traits.needs_label) {
       run->task = std::make_unique<UnpairedTask>(&policy_, &run->data, &*run->objectives,
                                                  std::move(reference), checkpointing);
+    } else if (stage.has_target_surrogate()) {
+      run->task =
+          std::make_unique<TargetSurrogateTask>(&policy_, &run->data, &*run->objectives, std::move(reference),
+                                                stage.target_surrogate().eta(), checkpointing);
     } else if (stage.has_fast_slow()) {
       run->task = std::make_unique<FastSlowTask>(&policy_, &run->data, &*run->objectives,
                                                  std::move(reference), stage.fast_slow(), checkpointing);

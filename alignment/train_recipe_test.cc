@@ -335,6 +335,55 @@ TEST_F(TrainRecipeTest, ASlowAdapterChasesTheFastOne) {
               HasSubstr("stage[0].fast_slow: an objective of this stage does not learn a policy from pairs"));
 }
 
+TEST_F(TrainRecipeTest, SurrogatesTakeSeveralStepsOnABatch) {
+  AlignmentRecipe recipe = Recipe("dpo {}", "preference", Pairs());
+  Stage* stage = recipe.mutable_stage(0);
+  stage->mutable_training()->set_max_steps(6);
+  stage->mutable_optimizer()->mutable_adamw()->set_learning_rate(2e-4);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::vector<Json> plain = Steps();
+  stage->mutable_target_surrogate()->set_inner_steps(1);
+  stage->mutable_target_surrogate()->set_eta(10);  // 4 / beta^2 by the 40 tokens or so of a pair
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  ASSERT_EQ(Steps().size(), 6u);
+  EXPECT_EQ(Steps()[5].at("loss"), plain[5].at("loss"));  // one inner step is the objective's own
+  stage->mutable_target_surrogate()->set_inner_steps(3);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::vector<Json> surrogate = Steps();
+  EXPECT_EQ(surrogate[0].at("loss"), plain[0].at("loss"));
+  EXPECT_LT(surrogate[5].at("loss"), plain[5].at("loss"));
+  // Neither micro-batches nor layers that are computed again change a result, and a run that was stopped goes
+  // on.
+  stage->mutable_training()->set_max_tokens_per_micro_batch(60);
+  stage->mutable_training()->set_gradient_checkpointing(true);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  EXPECT_NEAR(Steps()[5].at("loss"), surrogate[5].at("loss"), 1e-3);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "auto"));
+
+  stage->mutable_fast_slow();
+  recipe.mutable_model()->mutable_lora()->add_target_modules("q_proj");
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(),
+              HasSubstr("stage[0].target_surrogate: not with fast_slow"));
+  recipe = Recipe("tdpo {}", "preference", Pairs());
+  recipe.mutable_stage(0)->mutable_target_surrogate();
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(),
+              HasSubstr("stage[0].target_surrogate: an objective of this stage has targets that are no"));
+}
+
+// Any optimizer of the oneof, by the same field.
+TEST_F(TrainRecipeTest, TrainsByAnyOptimizer) {
+  AlignmentRecipe recipe = Recipe("dpo {}", "preference", Pairs());
+  OptimizerConfig* optimizer = recipe.mutable_stage(0)->mutable_optimizer();
+  recipe.mutable_stage(0)->mutable_training()->set_max_steps(8);
+  for (const char* config :
+       {"rmsprop { learning_rate: 1e-3 }", "mfac { learning_rate: 0.1 ngrads: 8 damp: 1 }"}) {
+    ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(config, optimizer));
+    PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+    ASSERT_EQ(Steps().size(), 8u) << config;
+    EXPECT_LT(Steps()[7].at("loss"), 0.9 * Steps()[0].at("loss").get<double>()) << config;
+  }
+}
+
 // Two domains that want the opposite: the second would undo the first.
 TEST_F(TrainRecipeTest, DomainsAreCombinedByTheirMemory) {
   AlignmentRecipe recipe = Recipe("dpo {}", "preference", Pairs());
