@@ -1,5 +1,6 @@
 #include "optim/implicit/penalized_logistic.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
@@ -22,25 +23,36 @@ namespace {
 constexpr double kSufficientDecrease = 1e-4;
 constexpr int kMostTries = 40;
 
-// x . columns[c] for kTogether columns of `size` numbers one after the other, so that no sum waits for
-// itself.
-constexpr int64_t kTogether = 4;
-PLUMB_VECTORIZED void Dots(const double* x, const double* columns, int64_t size, double* dots) {
-  constexpr int64_t kLanes = 8;
+// Columns are followed by zeros up to whole vectors, and by columns of zeros up to whole tiles.
+constexpr int64_t kLanes = 8;
+constexpr int64_t kTile = 4;
+int64_t RoundUp(int64_t size, int64_t step) { return (size + step - 1) / step * step; }
+
+// dots[r][c] = rows[r] . columns[c], for kTile of both, `size` numbers each, one after the other. A sum for
+// each pair, so that none waits for itself.
+PLUMB_VECTORIZED void TileOfDots(const double* rows, const double* columns, int64_t size,
+                                 double (&dots)[kTile][kTile]) {
   typedef double Lanes __attribute__((vector_size(8 * kLanes), aligned(8), may_alias));
-  Lanes sums[kTogether] = {};
-  int64_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) {
-    const Lanes factor = *reinterpret_cast<const Lanes*>(x + i);
-    for (int64_t c = 0; c < kTogether; ++c) {
-      sums[c] += factor * *reinterpret_cast<const Lanes*>(columns + c * size + i);
+  Lanes sums[kTile][kTile] = {};
+  for (int64_t i = 0; i < size; i += kLanes) {
+    Lanes factors[kTile];
+    for (int64_t c = 0; c < kTile; ++c) factors[c] = *reinterpret_cast<const Lanes*>(columns + c * size + i);
+    for (int64_t r = 0; r < kTile; ++r) {
+      const Lanes row = *reinterpret_cast<const Lanes*>(rows + r * size + i);
+      for (int64_t c = 0; c < kTile; ++c) sums[r][c] += row * factors[c];
     }
   }
-  for (int64_t c = 0; c < kTogether; ++c) {
-    dots[c] = 0;
-    for (int64_t lane = 0; lane < kLanes; ++lane) dots[c] += sums[c][lane];
-    for (int64_t j = i; j < size; ++j) dots[c] += x[j] * columns[c * size + j];
+  for (int64_t r = 0; r < kTile; ++r) {
+    for (int64_t c = 0; c < kTile; ++c) {
+      dots[r][c] = 0;
+      for (int64_t lane = 0; lane < kLanes; ++lane) dots[r][c] += sums[r][c][lane];
+    }
   }
+}
+
+PLUMB_VECTORIZED void AddScaled(double* y, const double* x, double scale, int64_t size) {
+#pragma omp simd
+  for (int64_t i = 0; i < size; ++i) y[i] += scale * x[i];
 }
 
 // f, its gradient and its Hessian at one point after another; columns of y_i x_i are contiguous, so that all
@@ -50,15 +62,16 @@ class Objective {
   Objective(const at::Tensor& inputs, const at::Tensor& labels, const at::Tensor& penalties)
       : rows_(inputs.size(0)),
         size_(inputs.size(1)),
-        columns_(rows_ * size_),
+        stride_(RoundUp(rows_, kLanes)),
+        columns_(stride_ * RoundUp(size_, kTile)),
         penalties_(penalties.const_data_ptr<double>()),
-        margins_(rows_),
-        residuals_(rows_),
-        scaled_(rows_) {
+        margins_(stride_),
+        residuals_(stride_),
+        curvatures_(stride_) {
     const at::Tensor matrix = inputs.contiguous(), signs = labels.contiguous();
     const double *element = matrix.const_data_ptr<double>(), *sign = signs.const_data_ptr<double>();
     for (int64_t i = 0; i < rows_; ++i) {
-      for (int64_t j = 0; j < size_; ++j) columns_[j * rows_ + i] = sign[i] * *element++;
+      for (int64_t j = 0; j < size_; ++j) columns_[j * stride_ + i] = sign[i] * *element++;
     }
   }
 
@@ -67,8 +80,7 @@ class Objective {
     std::fill(margins_.begin(), margins_.end(), 0.0);
     double value = 0;
     for (int64_t j = 0; j < size_; ++j) {
-      const double* column = Column(j);
-      for (int64_t i = 0; i < rows_; ++i) margins_[i] += w[j] * column[i];
+      AddScaled(margins_.data(), Column(j), w[j], rows_);
       value += penalties_[j] * w[j] * w[j] / 2;
     }
     double sum = 0;
@@ -91,26 +103,46 @@ class Objective {
     return largest;
   }
   void Hessian(double* hessian) {
-    for (int64_t j = 0; j < size_; ++j) {
-      const double* column = Column(j);
-      for (int64_t i = 0; i < rows_; ++i) {
-        scaled_[i] = residuals_[i] * (1 - rows_ * residuals_[i]) * column[i];
+    for (int64_t i = 0; i < rows_; ++i) curvatures_[i] = residuals_[i] * (1 - rows_ * residuals_[i]);
+    // Tiles below the diagonal, a row of many with a row of few: threads get the same.
+    const int64_t tiles = RoundUp(size_, kTile) / kTile;
+    at::parallel_for(0, (tiles + 1) / 2, GrainSize(), [&](int64_t begin, int64_t end) {
+      std::vector<double> scaled(kTile * stride_);
+      for (int64_t pair = begin; pair < end; ++pair) {
+        HessianRows(pair, scaled, hessian);
+        if (tiles - 1 - pair != pair) HessianRows(tiles - 1 - pair, scaled, hessian);
       }
-      double* row = hessian + j * size_;
-      int64_t k = 0;
-      for (; k + kTogether <= j + 1; k += kTogether) Dots(scaled_.data(), Column(k), rows_, row + k);
-      for (; k <= j; ++k) row[k] = Dot(scaled_.data(), Column(k), rows_);
-      hessian[j * (size_ + 1)] += penalties_[j];
-    }
+    });
   }
 
  private:
-  const double* Column(int64_t j) const { return columns_.data() + j * rows_; }
+  const double* Column(int64_t j) const { return columns_.data() + j * stride_; }
+  // Pairs of rows of tiles that are worth a thread.
+  int64_t GrainSize() const { return std::max<int64_t>(1, 200000 / (kTile * size_ * rows_)); }
 
-  const int64_t rows_, size_;
+  // Rows kTile * tile and on, up to the diagonal.
+  void HessianRows(int64_t tile, std::vector<double>& scaled, double* hessian) const {
+    const int64_t first = tile * kTile;
+    for (int64_t r = 0; r < kTile; ++r) {
+      const double* column = Column(first + r);
+      for (int64_t i = 0; i < rows_; ++i) scaled[r * stride_ + i] = curvatures_[i] * column[i];
+    }
+    double dots[kTile][kTile];
+    for (int64_t left = 0; left <= first; left += kTile) {
+      TileOfDots(scaled.data(), Column(left), stride_, dots);
+      for (int64_t r = 0; r < std::min(kTile, size_ - first); ++r) {
+        double* row = hessian + (first + r) * size_;
+        std::copy_n(dots[r], std::min(kTile, first + r - left + 1), row + left);
+      }
+    }
+    for (int64_t j = first; j < std::min(first + kTile, size_); ++j)
+      hessian[j * (size_ + 1)] += penalties_[j];
+  }
+
+  const int64_t rows_, size_, stride_;
   std::vector<double> columns_;
   const double* const penalties_;
-  std::vector<double> margins_, residuals_, scaled_;
+  std::vector<double> margins_, residuals_, curvatures_;
 };
 
 absl::Status CheckData(const at::Tensor& inputs, const at::Tensor& labels, const at::Tensor& theta,

@@ -6,6 +6,8 @@
 #include <ATen/ops/softplus.h>
 #include <gmock/gmock.h>
 
+#include <utility>
+
 #include "common/kernels/gradient_testing.h"
 #include "common/testing/testing.h"
 #include "optim/implicit/stationary.h"
@@ -55,6 +57,23 @@ TEST(PenalizedLogisticTest, AgreesWithTheGeneralForm) {
   const auto general =
       ImplicitVjp(StationaryCondition(Objective), fit.weights(), {Theta()}, Numbers({4}, 0.2), options);
   EXPECT_LT(Difference(fit.Vjp(Numbers({4}, 0.2)), general->gradients[0]), 1e-10);
+}
+
+// Rows and columns that fill neither vectors nor tiles; two tiles of columns, and enough for two threads.
+TEST(PenalizedLogisticTest, AgreesWithTheGeneralFormAtOddSizes) {
+  for (const auto& [rows, columns] : {std::pair<int64_t, int64_t>{21, 7}, {43, 9}, {500, 66}}) {
+    const at::Tensor inputs = Numbers({rows, columns}, 0.5), theta = Numbers({columns}, 0.8) - 2;
+    const at::Tensor labels = (Numbers({rows}, 0.7) > 0).to(at::kDouble) * 2 - 1;
+    const auto fit = PenalizedLogistic::Fit(inputs, labels, theta, 1e-12);
+    const auto objective = [&](const at::Tensor& w, const Parameters& parameters) {
+      return at::softplus(-labels * at::mv(inputs, w)).mean() + (parameters[0].exp() * w.square()).sum() / 2;
+    };
+    ImplicitOptions options;
+    options.linear.set_relative_tolerance(1e-12);
+    const auto general = ImplicitVjp(StationaryCondition(objective), fit->weights(), {theta},
+                                     Numbers({columns}, 0.2), options);
+    EXPECT_LT(Difference(fit->Vjp(Numbers({columns}, 0.2)), general->gradients[0]), 1e-10);
+  }
 }
 
 // Data that a plane separates, hardly any penalty, and a start where nearly all probabilities are 0 or 1:
