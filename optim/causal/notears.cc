@@ -50,6 +50,13 @@ absl::StatusOr<NotearsResult> Notears(const at::Tensor& second_moments,
     result.jacobian = slope.reshape({1, size * size});
     return result;
   };
+  // Weights against the order are held at nothing by a multiplier that grows with every round: without scales
+  // of their own, the others' would take thousands of iterations beside them.
+  const at::Tensor of_score = moments.diagonal().unsqueeze(1).expand({size, size});
+  problem.curvatures = [&](const at::Tensor& x, const at::Tensor& multipliers) {
+    const at::Tensor exponential = MatrixExponential(x.view({size, size}).square());
+    return (of_score - 2 * multipliers[0] * exponential.t()).flatten();
+  };
   // h's gradient vanishes with h, so that no multiplier makes the Lagrangian stationary: h alone says when it
   // is done, as in the authors' program.
   bool acyclic = false;
@@ -57,9 +64,11 @@ absl::StatusOr<NotearsResult> Notears(const at::Tensor& second_moments,
     acyclic = std::isfinite(record.step) && record.infeasibility <= options.feasibility_tolerance();
     return !acyclic;
   };
+  AugmentedLagrangianOptions limits = options;
+  if (!limits.inner().has_ftol()) limits.mutable_inner()->set_ftol(LbfgsbOptions().ftol());
   PLUMB_ASSIGN_OR_RETURN(
       ConstrainedResult found,
-      MinimizeAugmentedLagrangian(problem, at::zeros({size * size}, at::kDouble), options, until_acyclic));
+      MinimizeAugmentedLagrangian(problem, at::zeros({size * size}, at::kDouble), limits, until_acyclic));
   if (acyclic) {
     found.summary.termination = Termination::kConverged;
     found.summary.reason = absl::StrFormat("h is at most %g", options.feasibility_tolerance());

@@ -15,7 +15,9 @@ namespace plumb {
 //   min |X - X W|_F^2 / (2 n) subject to h(W) = tr exp(W * W) - D = 0 and a diagonal of zeros,
 //
 // from the second moments X'X / n by this package's augmented Lagrangian, until h is at most
-// options.feasibility_tolerance(), whatever options.optimality_tolerance() is. The result [D, D] is acyclic
+// options.feasibility_tolerance(), whatever options.optimality_tolerance() is. A sub-problem ends where an
+// iteration gains next to nothing (options.inner().ftol(), LbfgsbOptions' own if left out, as in the authors'
+// program), and each weight is scaled by its curvature, which is not. The result [D, D] is acyclic
 // only once small weights are set to zero; topological_swaps.h improves what it finds.
 struct NotearsResult {
   at::Tensor weights;  // [D, D]

@@ -3,6 +3,8 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/max.h>
+#include <ATen/ops/min.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -23,6 +25,8 @@ namespace {
 
 constexpr double kMostMultiplier = 1e20;
 constexpr double kMostInitialPenalty = 10;
+// Relative to the largest.
+constexpr double kLeastCurvature = 1e-14;
 // For a second try from the start, when the first got stuck where violations have a local minimum.
 constexpr double kSecondPenalty = 1e5;
 
@@ -52,6 +56,16 @@ class ScaledProblem {
   double value_scale() const { return value_scale_; }
   double scale(int64_t i) const { return scales_[i]; }
 
+  bool has_curvatures() const { return problem_.curvatures != nullptr; }
+  // Of the scaled Lagrangian at such multipliers, [D].
+  at::Tensor Curvatures(const at::Tensor& x, const std::vector<double>& multipliers) const {
+    const at::Tensor unscaled = at::empty({constraints()}, at::kDouble);
+    for (int64_t i = 0; i < constraints(); ++i) {
+      unscaled.mutable_data_ptr<double>()[i] = multipliers[i] * scales_[i] / value_scale_;
+    }
+    return (value_scale_ * problem_.curvatures(x, unscaled)).to(at::kDouble).contiguous();
+  }
+
   // Not scaled.
   absl::StatusOr<ConstrainedEvaluation> Evaluate(const at::Tensor& x) {
     return EvaluateConstrained(problem_, x, started_ ? constraints() : kAny, run_.calls());
@@ -76,6 +90,28 @@ struct AugmentedLagrangian {
   double Updated(int64_t i, double constraint) const {
     const double updated = multipliers[i] - penalty * problem.scale(i) * constraint;
     return i < problem.equalities() ? updated : std::max(0.0, updated);
+  }
+
+  // The diagonal of its Hessian at a point, by the problem's curvatures and the first derivatives of c, under
+  // a square root; undefined where the problem gives no curvatures.
+  at::Tensor VariableScales(const at::Tensor& x, const ConstrainedEvaluation& point) const {
+    if (!problem.has_curvatures()) return {};
+    const int64_t size = x.numel();
+    std::vector<double> updated(problem.constraints());
+    for (int64_t i = 0; i < problem.constraints(); ++i) {
+      updated[i] = Updated(i, point.constraints.const_data_ptr<double>()[i]);
+    }
+    const at::Tensor result = problem.Curvatures(x, updated);
+    double* diagonal = result.mutable_data_ptr<double>();
+    const double* slopes = point.jacobian.const_data_ptr<double>();
+    for (int64_t i = 0; i < problem.constraints(); ++i) {
+      if (updated[i] == 0) continue;
+      const double weight = penalty * problem.scale(i) * problem.scale(i);
+      for (int64_t d = 0; d < size; ++d) diagonal[d] += weight * slopes[i * size + d] * slopes[i * size + d];
+    }
+    const double most = *std::max_element(diagonal, diagonal + size);
+    for (int64_t d = 0; d < size; ++d) diagonal[d] = std::sqrt(std::max(diagonal[d] / most, kLeastCurvature));
+    return most > 0 ? result : at::Tensor();
   }
 
   absl::StatusOr<Evaluation> operator()(const at::Tensor& points) const {
@@ -120,6 +156,30 @@ Violations Measure(const AugmentedLagrangian& lagrangian, const at::Tensor& cons
     result.scaled = std::max(result.scaled, std::abs(slack));
   }
   return result;
+}
+
+// The sub-problem's minimum, in variables times `scales` (may be undefined). The limits of the whole run hold
+// within it too.
+absl::StatusOr<LbfgsbResult> MinimizeScaled(const AugmentedLagrangian& lagrangian, const at::Tensor& scales,
+                                            const at::Tensor& from, const at::Tensor& lower,
+                                            const at::Tensor& upper, const LbfgsbOptions& options,
+                                            SolverRun& run) {
+  const auto go_on = [&](const IterationRecord&) { return !run.MustStop(); };
+  if (!scales.defined()) {
+    return MinimizeLbfgsb(lagrangian, from.unsqueeze(0), lower, upper, options, go_on);
+  }
+  const Objective scaled = [&](const at::Tensor& points) -> absl::StatusOr<Evaluation> {
+    PLUMB_ASSIGN_OR_RETURN(Evaluation result, lagrangian(points / scales));
+    result.gradients.div_(scales);
+    return result;
+  };
+  PLUMB_ASSIGN_OR_RETURN(LbfgsbResult solved, MinimizeLbfgsb(scaled, (from * scales).unsqueeze(0),
+                                                             lower * scales, upper * scales, options, go_on));
+  solved.points = at::max(at::min(solved.points / scales, upper), lower);
+  solved.gradients.mul_(scales);
+  const at::Tensor step = at::max(at::min(solved.points - solved.gradients, upper), lower) - solved.points;
+  solved.summary.optimality = step.abs().max().item<double>();
+  return solved;
 }
 
 }  // namespace
@@ -182,12 +242,11 @@ absl::StatusOr<ConstrainedResult> MinimizeAugmentedLagrangian(const ConstrainedP
   while (!run.MustStop()) {
     LbfgsbOptions inner = options.inner();
     inner.set_gtol(std::max(inner_tolerance, options.optimality_tolerance()));
-    inner.set_ftol(0);
+    if (!inner.has_ftol()) inner.set_ftol(0);
     if (!inner.stop().has_max_iterations()) inner.mutable_stop()->set_max_iterations(1000);
-    // The limits of the whole run hold within a sub-problem too.
-    PLUMB_ASSIGN_OR_RETURN(const LbfgsbResult solved,
-                           MinimizeLbfgsb(lagrangian, from.unsqueeze(0), lower, upper, inner,
-                                          [&](const IterationRecord&) { return !run.MustStop(); }));
+    PLUMB_ASSIGN_OR_RETURN(
+        const LbfgsbResult solved,
+        MinimizeScaled(lagrangian, lagrangian.VariableScales(from, point), from, lower, upper, inner, run));
     const Termination inner_end = solved.summary.termination;
     const at::Tensor found = solved.points[0].contiguous();
     absl::StatusOr<ConstrainedEvaluation> there = scaled.Evaluate(found);

@@ -1,8 +1,10 @@
 #include "optim/core/augmented_lagrangian.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/mv.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/pow.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
@@ -123,6 +125,27 @@ TEST(AugmentedLagrangianTest, MultipliersAreThoseOfTheLagrangian) {
   EXPECT_NEAR(result.multipliers[1].item<double>(), 1.846591, 1e-5);
   EXPECT_GT(result.summary.calls.jacobians, 0);
   EXPECT_EQ(result.summary.history.size(), result.summary.iterations);
+}
+
+TEST(AugmentedLagrangianTest, CurvaturesSpareEvaluations) {
+  // sum of k_i (x_i - 1)^2 / 2 subject to sum of x_i = 0: x_i = 1 - l / k_i with l = 20 / (sum of 1 / k_i).
+  const at::Tensor stiffness = at::pow(10, at::arange(20, at::kDouble) / 4);
+  ConstrainedProblem problem;
+  problem.equalities = 1;
+  problem.evaluate = [&](const at::Tensor& x) {
+    const at::Tensor slope = stiffness * (x - 1);
+    return ConstrainedEvaluation{((x - 1) * slope).sum().item<double>() / 2, slope,
+                                 Tensor({x.sum().item<double>()}), at::ones({1, 20}, at::kDouble)};
+  };
+  const at::Tensor start = at::zeros({20}, at::kDouble);
+  const ConstrainedResult plain = MinimizeAugmentedLagrangian(problem, start, {}).value();
+  problem.curvatures = [&](const at::Tensor&, const at::Tensor&) { return stiffness; };
+  const ConstrainedResult scaled = MinimizeAugmentedLagrangian(problem, start, {}).value();
+  EXPECT_TRUE(scaled.summary.converged()) << scaled.summary.BriefReport();
+  const at::Tensor expected = 1 - 20 / (stiffness * (1 / stiffness).sum());
+  EXPECT_LE((scaled.x - expected).abs().max().item<double>(), 1e-3);  // 1e-6 of the scaled gradient
+  EXPECT_NEAR(scaled.multipliers[0].item<double>(), (stiffness[0] * (expected[0] - 1)).item<double>(), 1e-2);
+  EXPECT_LT(3 * scaled.summary.calls.values, plain.summary.calls.values) << plain.summary.BriefReport();
 }
 
 // f = x, g(x) as given, from 1.

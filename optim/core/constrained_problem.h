@@ -24,6 +24,9 @@ struct ConstrainedProblem {
   std::function<absl::StatusOr<ConstrainedEvaluation>(const at::Tensor& x)> evaluate;  // x: [D]
   int64_t equalities = 0;   // how many of the M constraints are equalities
   at::Tensor lower, upper;  // [D]; undefined: no bounds
+  // May be null: the diagonal, [D], of the Hessian of f - l'c, or an estimate of it. Where some variables are
+  // far stiffer than others, the augmented Lagrangian needs far fewer evaluations with it.
+  std::function<at::Tensor(const at::Tensor& x, const at::Tensor& multipliers)> curvatures;
 };
 
 struct ConstrainedResult {
