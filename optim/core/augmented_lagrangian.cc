@@ -25,6 +25,7 @@ namespace {
 
 constexpr double kMostMultiplier = 1e20;
 constexpr double kMostInitialPenalty = 10;
+constexpr double kMostScale = 1000;  // of a constraint that is flat at the start
 // Relative to the largest.
 constexpr double kLeastCurvature = 1e-14;
 // For a second try from the start, when the first got stuck where violations have a local minimum.
@@ -38,14 +39,18 @@ class ScaledProblem {
   // The first evaluation, from which scales and sizes are taken.
   absl::StatusOr<ConstrainedEvaluation> Start(const at::Tensor& x, double max_gradient) {
     PLUMB_ASSIGN_OR_RETURN(const ConstrainedEvaluation first, Evaluate(x));
-    const auto scale = [&](const double* gradient) {
-      double largest = 0;
-      for (int64_t i = 0; i < x.numel(); ++i) largest = std::max(largest, std::abs(gradient[i]));
-      return largest > max_gradient ? max_gradient / largest : 1;
+    const auto largest = [&](const double* gradient) {
+      double result = 0;
+      for (int64_t i = 0; i < x.numel(); ++i) result = std::max(result, std::abs(gradient[i]));
+      return result;
     };
-    value_scale_ = scale(first.gradient.const_data_ptr<double>());
+    const double most = largest(first.gradient.const_data_ptr<double>());
+    value_scale_ = most > max_gradient ? max_gradient / most : 1;
     for (int64_t i = 0; i < first.constraints.numel(); ++i) {
-      scales_.push_back(scale(first.jacobian.const_data_ptr<double>() + i * x.numel()));
+      const double size = largest(first.jacobian.const_data_ptr<double>() + i * x.numel());
+      // A gradient of zero says nothing of the constraint's size elsewhere.
+      const double wanted = size > 0 ? std::clamp(size, std::min(1.0, max_gradient), max_gradient) / size : 1;
+      scales_.push_back(std::min(wanted, kMostScale));
     }
     started_ = true;
     return first;

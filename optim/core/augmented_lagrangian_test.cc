@@ -75,7 +75,7 @@ TEST(HockSchittkowskiTest, GradientsAreFiniteDifferences) {
 
 TEST(AugmentedLagrangianTest, SolvesHockAndSchittkowskisProblems) {
   // Not reached: 2, 20, 33, 37, 55 and 60, where another minimum is nearer to the start; 25, which is flat at
-  // its start; 106, whose variables differ by orders of magnitude.
+  // its start.
   int solved = 0, converged = 0;
   int64_t evaluations = 0;
   std::printf("%4s %3s %3s %17s %17s %9s %9s %6s\n", "HS", "D", "M", "f", "f*", "violation", "KKT", "evals");
@@ -102,8 +102,8 @@ TEST(AugmentedLagrangianTest, SolvesHockAndSchittkowskisProblems) {
   }
   std::printf("solved %d, converged %d of %d with %d evaluations\n", solved, converged,
               int(HockSchittkowskiProblems().size()), int(evaluations));
-  EXPECT_GE(solved, 80);
-  EXPECT_GE(converged, 85);
+  EXPECT_GE(solved, 81);
+  EXPECT_GE(converged, 86);
 }
 
 const HockSchittkowskiProblem& Number(int number) {
@@ -125,6 +125,16 @@ TEST(AugmentedLagrangianTest, MultipliersAreThoseOfTheLagrangian) {
   EXPECT_NEAR(result.multipliers[1].item<double>(), 1.846591, 1e-5);
   EXPECT_GT(result.summary.calls.jacobians, 0);
   EXPECT_EQ(result.summary.history.size(), result.summary.iterations);
+}
+
+TEST(AugmentedLagrangianTest, ConstraintsWeighAlike) {
+  // 106: gradients of its constraints at the start are 0.0025 to 5000 long.
+  const HockSchittkowskiProblem& number = Number(106);
+  const ConstrainedResult result =
+      MinimizeAugmentedLagrangian(Problem(number), Tensor(number.start), {}).value();
+  EXPECT_TRUE(result.summary.converged()) << result.summary.FullReport();
+  EXPECT_NEAR(result.summary.value, number.optimum, 1e-3);
+  EXPECT_LE(result.summary.infeasibility, 1e-8);
 }
 
 TEST(AugmentedLagrangianTest, CurvaturesSpareEvaluations) {
