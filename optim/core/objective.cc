@@ -3,6 +3,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/ones_like.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <exception>
@@ -41,10 +43,10 @@ absl::StatusOr<Evaluation> Call(const Objective& objective, const at::Tensor& po
 Objective WithAutograd(std::function<at::Tensor(const at::Tensor& points)> values) {
   return [values = std::move(values)](const at::Tensor& points) -> absl::StatusOr<Evaluation> {
     const at::AutoGradMode record(true);
-    const at::Tensor leaf = points.detach().clone().requires_grad_(true);
+    const at::Tensor leaf = points.detach().requires_grad_(true);
     const at::Tensor result = values(leaf);
-    result.sum().backward();
-    return Evaluation{result.detach(), leaf.grad()};
+    const at::Tensor gradient = torch::autograd::grad({result}, {leaf}, {at::ones_like(result)})[0];
+    return Evaluation{result.detach(), gradient};
   };
 }
 
