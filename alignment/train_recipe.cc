@@ -64,7 +64,6 @@ const std::set<std::string>& FieldsThatMayDiffer() {
       "plumb.AlignmentRecipe.description",
       "plumb.AlignmentRecipe.output_dir",
       "plumb.AlignmentRecipe.threads",
-      "plumb.AlignmentRecipe.claim",
       "plumb.Stage.samples",
       "plumb.Reference.cache_dir",
       "plumb.TrainingOptions.logging_steps",

@@ -22,7 +22,6 @@ struct Comparison {
 // What a paper says of its method, as a run that can come out against it. A claim makes itself known in a
 // file of its own:
 //   const bool kRegistered = RegisterClaim({"tdpo", "Token-level ...", ...});
-// (plumb::Claim is a message of recipes.)
 struct PaperClaim {
   std::string name;      // on the command line
   std::string paper;     // authors, year, title, arXiv number
