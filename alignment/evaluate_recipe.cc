@@ -56,11 +56,13 @@ class Evaluation {
       PLUMB_ASSIGN_OR_RETURN(reference_,
                              OpenTextModel(recipe_.reference(), recipe_.seed(), /*tokenizer_folder=*/""));
       PLUMB_RETURN_IF_ERROR(CheckMaxLength(recipe_.data(), reference_->model->config(), "reference"));
-      PLUMB_RETURN_IF_ERROR(CheckVocabulary(reference_->model->config(), "reference"));
+      PLUMB_RETURN_IF_ERROR(
+          CheckSameVocabulary(reference_->model->config(), model_.model->config(), "reference"));
     }
     if (recipe_.has_reward_model()) {
       PLUMB_ASSIGN_OR_RETURN(reward_model_, LoadRewardModel(ResolveUserFile(recipe_.reward_model())));
-      PLUMB_RETURN_IF_ERROR(CheckVocabulary(reward_model_->body->config(), "reward_model"));
+      PLUMB_RETURN_IF_ERROR(
+          CheckSameVocabulary(reward_model_->body->config(), model_.model->config(), "reward_model"));
     }
     PLUMB_RETURN_IF_ERROR(CheckMaxLength(recipe_.data(), model_.model->config(), "model"));
     ObjectiveTraits traits;
@@ -106,13 +108,6 @@ class Evaluation {
   }
 
  private:
-  absl::Status CheckVocabulary(const ModelConfig& other, const char* field) const {
-    const int64_t own = model_.model->config().vocab_size;
-    if (own == other.vocab_size) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(field, ": its vocabulary has ", other.vocab_size, " tokens, the model's ", own));
-  }
-
   void AddExplicitRewards(const Pairs& answers, const PairBatch& batch) {
     const at::Tensor rewards = LastTokenRewards(*reward_model_, batch, {});
     if (with_label_) {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "alignment/evaluate_recipe.h"
 #include "alignment/generate_recipe.h"
+#include "alignment/recipe_checks.h"
 #include "common/data/tokenizer.h"
 #include "common/files/files.h"
 #include "common/nn/pretrained.h"
@@ -122,6 +123,15 @@ TEST_F(GenerateAndEvaluate, OnlyAPretrainedModelIsAsked) {
   EXPECT_EQ(Evaluate(evaluation), "reference: expected pretrained, a Hugging Face folder");
   evaluation.mutable_model()->mutable_from_scratch();
   EXPECT_EQ(Evaluate(evaluation), "model: expected pretrained, a Hugging Face folder");
+}
+
+TEST_F(GenerateAndEvaluate, AnotherVocabularyIsNamed) {
+  ModelConfig model, other;
+  model.vocab_size = 512;
+  other.vocab_size = 32000;
+  PLUMB_EXPECT_OK(CheckSameVocabulary(model, model, "reference"));
+  EXPECT_EQ(CheckSameVocabulary(other, model, "reference").message(),
+            "reference: its vocabulary has 32000 tokens, the model's 512");
 }
 
 TEST_F(GenerateAndEvaluate, AMissingFolderOfTheOutputIsToldBeforeTheWork) {

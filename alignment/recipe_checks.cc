@@ -17,4 +17,11 @@ absl::Status CheckOutputFile(const std::string& output_file, const std::string& 
       absl::StrCat(field, ": ", output_file, ": there is no folder ", output_file.substr(0, slash)));
 }
 
+absl::Status CheckSameVocabulary(const ModelConfig& other, const ModelConfig& model,
+                                 const std::string& field) {
+  if (other.vocab_size == model.vocab_size) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(field, ": its vocabulary has ", other.vocab_size,
+                                                 " tokens, the model's ", model.vocab_size));
+}
+
 }  // namespace plumb

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "common/nn/model.pb.h"
+#include "common/nn/model_config.h"
 
 namespace plumb {
 
@@ -13,6 +14,10 @@ absl::Status CheckIsPretrained(const ModelSource& source, const std::string& fie
 
 // That there is a folder to write the recipe's `field` into; an empty one is not written.
 absl::Status CheckOutputFile(const std::string& output_file, const std::string& field = "output_file");
+
+// That what `field` names ("reference") reads the model's tokens.
+absl::Status CheckSameVocabulary(const ModelConfig& other, const ModelConfig& model,
+                                 const std::string& field);
 
 }  // namespace plumb
 

@@ -29,6 +29,7 @@
 #include "alignment/pair_logps.h"
 #include "alignment/preference_degree_task.h"
 #include "alignment/preference_task.h"
+#include "alignment/recipe_checks.h"
 #include "alignment/reference_cache.h"
 #include "alignment/reward_task.h"
 #include "alignment/stage_data.h"
@@ -61,14 +62,10 @@ constexpr std::chrono::seconds kProgressInterval(5);  // between lines of work t
 // What two runs of one recipe may differ in and still be the same training.
 const std::set<std::string>& FieldsThatMayDiffer() {
   static const auto& fields = *new std::set<std::string>{
-      "plumb.AlignmentRecipe.description",
-      "plumb.AlignmentRecipe.output_dir",
-      "plumb.AlignmentRecipe.threads",
-      "plumb.Stage.samples",
-      "plumb.Reference.cache_dir",
-      "plumb.TrainingOptions.logging_steps",
-      "plumb.TrainingOptions.save_steps",
-      "plumb.TrainingOptions.save_total_limit",
+      "plumb.AlignmentRecipe.description", "plumb.AlignmentRecipe.output_dir",
+      "plumb.AlignmentRecipe.threads",     "plumb.Stage.samples",
+      "plumb.Reference.cache_dir",         "plumb.TrainingOptions.logging_steps",
+      "plumb.TrainingOptions.save_steps",  "plumb.TrainingOptions.save_total_limit",
   };
   return fields;
 }
@@ -458,12 +455,8 @@ absl::Status Run::CheckCheckpoints() const {
     AlignmentRecipe saved;
     // A damaged checkpoint is the train loop's to judge.
     if (!text.ok() || !google::protobuf::TextFormat::ParseFromString(*text, &saved)) continue;
-    const std::vector<std::string> differences =
-        DifferingFields(saved, UpToStage(recipe_, static_cast<int>(i)), FieldsThatMayDiffer());
-    if (differences.empty()) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        path, " was trained with a different recipe: ", differences.front(),
-        "; change it back, choose another output folder, or train from the start with --resume=never"));
+    PLUMB_RETURN_IF_ERROR(
+        CheckSameRecipe(path, saved, UpToStage(recipe_, static_cast<int>(i)), FieldsThatMayDiffer()));
   }
   return absl::OkStatus();
 }
@@ -626,11 +619,9 @@ absl::StatusOr<std::vector<WeightedReward>> Run::LoadRewards(const StageRun& run
       }
     }
     PLUMB_ASSIGN_OR_RETURN(RewardModel model, LoadRewardModel(folder));
-    if (model.body->config().vocab_size != policy_.model->config().vocab_size) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          run.field, ".on_policy_pairs.reward[", i, "].reward_model: its vocabulary has ",
-          model.body->config().vocab_size, " tokens, the policy's ", policy_.model->config().vocab_size));
-    }
+    PLUMB_RETURN_IF_ERROR(
+        CheckSameVocabulary(model.body->config(), policy_.model->config(),
+                            absl::StrCat(run.field, ".on_policy_pairs.reward[", i, "].reward_model")));
     rewards.push_back({std::move(model), config.weight()});
   }
   return rewards;
@@ -766,11 +757,8 @@ absl::StatusOr<std::shared_ptr<CausalLm>> Run::ReferenceModel(const StageRun& ru
   if (!run.stage.reference().has_pretrained()) return FrozenCopy(policy_);
   PLUMB_ASSIGN_OR_RETURN(std::shared_ptr<CausalLm> model,
                          LoadCausalLm(ResolveUserFile(run.stage.reference().pretrained())));
-  if (model->config().vocab_size != policy_.model->config().vocab_size) {
-    return absl::InvalidArgumentError(absl::StrCat(run.field, ".reference.pretrained: its vocabulary has ",
-                                                   model->config().vocab_size, " tokens, the policy's ",
-                                                   policy_.model->config().vocab_size));
-  }
+  PLUMB_RETURN_IF_ERROR(
+      CheckSameVocabulary(model->config(), policy_.model->config(), run.field + ".reference.pretrained"));
   return model;
 }
 

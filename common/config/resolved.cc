@@ -173,6 +173,18 @@ std::vector<std::string> DifferingFields(const Message& before, const Message& a
   return std::move(reporter).lines();
 }
 
+absl::Status CheckSameRecipe(absl::string_view place, const Message& before, const Message& after,
+                             const std::set<std::string>& ignored) {
+  const std::vector<std::string> differences = DifferingFields(before, after, ignored);
+  return differences.empty() ? absl::OkStatus() : DifferentRecipeError(place, differences.front());
+}
+
+absl::Status DifferentRecipeError(absl::string_view place, absl::string_view difference) {
+  return absl::FailedPreconditionError(
+      absl::StrCat(place, " was made by a different recipe: ", difference,
+                   "; change it back, choose another output folder, or start afresh with --resume=never"));
+}
+
 void MergeOver(const Message& over, Message* base) {
   ClearListsOf(over, base);
   base->MergeFrom(over);

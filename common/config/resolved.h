@@ -7,6 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
 namespace plumb {
 
 // The recipe as a run uses it: text format with every default that is declared filled in, in each message
@@ -23,6 +26,14 @@ std::string RecipeHash(const google::protobuf::Message& recipe);
 std::vector<std::string> DifferingFields(const google::protobuf::Message& before,
                                          const google::protobuf::Message& after,
                                          const std::set<std::string>& ignored = {});
+
+// Refuses to go on in `place` ("runs/mine/dpo/checkpoint-12"), which the recipe `before` made, with a recipe
+// that differs from it but for `ignored`; the message names the first field.
+absl::Status CheckSameRecipe(absl::string_view place, const google::protobuf::Message& before,
+                             const google::protobuf::Message& after,
+                             const std::set<std::string>& ignored = {});
+// The same refusal, for another difference than a field's.
+absl::Status DifferentRecipeError(absl::string_view place, absl::string_view difference);
 
 // Puts what `over` sets over `base`, field by field: messages are merged, a list that is not empty replaces
 // the list, a field of a oneof replaces the one that was there. Both must be of the same type.

@@ -85,6 +85,22 @@ TEST(ResolvedTest, NamesTheFieldsThatDiffer) {
       ElementsAre("seed: 7 -> 42", "data.path[1]: \"c\" -> not set"));
 }
 
+TEST(ResolvedTest, AnotherRecipeIsRefusedByItsFirstDifference) {
+  SampleRecipe before;
+  before.set_name("run");
+  SampleRecipe after = before;
+  EXPECT_TRUE(CheckSameRecipe("runs/a", before, after).ok());
+  after.set_seed(7);
+  after.mutable_data()->set_max_length(5);
+  EXPECT_TRUE(
+      CheckSameRecipe("runs/a", before, after, {"plumb.SampleRecipe.seed", "plumb.SampleRecipe.data"}).ok());
+  const absl::Status refused = CheckSameRecipe("runs/a", before, after);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(refused.message(),
+            "runs/a was made by a different recipe: seed: 42 -> 7; change it back, choose another output "
+            "folder, or start afresh with --resume=never");
+}
+
 TEST(ResolvedTest, MergesFieldByField) {
   SampleRecipe base = Parsed(
       "seed: 1 model { pretrained: 'm' tied: false } data { path: ['a', 'b'] max_length: 5 } training { "

@@ -175,27 +175,22 @@ absl::Status Trainer::StartAfresh() {
 }
 
 absl::Status Trainer::CheckSameTraining(const std::string& path, const TrainState& saved) {
-  const auto differs = [&](absl::string_view what) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        path, " was trained with a different recipe: ", what,
-        "; change it back, choose another output folder, or train from the start with --resume=never"));
-  };
   if (context_.recipe != nullptr) {
     PLUMB_ASSIGN_OR_RETURN(const std::string text, ReadRecipeText(path));
     const std::unique_ptr<google::protobuf::Message> saved_recipe(context_.recipe->New());
     if (!google::protobuf::TextFormat::ParseFromString(text, saved_recipe.get())) {
-      return differs("its recipe.textproto is no recipe of this program");
+      return DifferentRecipeError(path, "its recipe.textproto is no recipe of this program");
     }
-    const std::vector<std::string> differences =
-        DifferingFields(*saved_recipe, *context_.recipe, context_.fields_that_may_differ);
-    if (!differences.empty()) return differs(differences.front());
+    PLUMB_RETURN_IF_ERROR(
+        CheckSameRecipe(path, *saved_recipe, *context_.recipe, context_.fields_that_may_differ));
   }
   if (saved.max_steps != max_steps_) {
-    return differs(absl::StrCat("it plans ", saved.max_steps, " steps, this one ", max_steps_));
+    return DifferentRecipeError(path,
+                                absl::StrCat("it plans ", saved.max_steps, " steps, this one ", max_steps_));
   }
   if (saved.example_count != task_->TrainExampleCount()) {
-    return differs(absl::StrCat("its data has ", saved.example_count, " examples, this one's ",
-                                task_->TrainExampleCount()));
+    return DifferentRecipeError(path, absl::StrCat("its data has ", saved.example_count,
+                                                   " examples, this one's ", task_->TrainExampleCount()));
   }
   return absl::OkStatus();
 }

@@ -370,7 +370,7 @@ TEST_F(TrainTest, AnotherRecipeIsRefusedByTheFieldThatDiffers) {
   };
   EXPECT_EQ(resume("save_steps: 1 logging_steps: 1", "save_steps: 1 logging_steps: 2"), "");
   const std::string refused = resume("save_steps: 1", "save_steps: 2");
-  EXPECT_THAT(refused, HasSubstr("checkpoint-12 was trained with a different recipe: save_steps: 1 -> 2"));
+  EXPECT_THAT(refused, HasSubstr("checkpoint-12 was made by a different recipe: save_steps: 1 -> 2"));
   EXPECT_THAT(refused, HasSubstr("--resume=never"));
 }
 

@@ -97,14 +97,10 @@ class Study {
     if (StudyRecipe saved; FileExists(recipe_path)) {
       PLUMB_ASSIGN_OR_RETURN(const std::string text, ReadFile(recipe_path));
       const bool parsed = google::protobuf::TextFormat::ParseFromString(text, &saved);
-      const std::vector<std::string> differences =
-          parsed ? DifferingFields(saved, recipe_, FieldsThatMayDiffer())
-                 : std::vector<std::string>{"its recipe.textproto cannot be read"};
-      if (!differences.empty()) {
-        return absl::FailedPreconditionError(absl::StrCat(
-            folder_, " holds a study of a different recipe: ", differences.front(),
-            "; change it back, choose another output folder, or start afresh with --resume=never"));
+      if (!parsed) {
+        return DifferentRecipeError(folder_, "its recipe.textproto is no recipe of this program");
       }
+      PLUMB_RETURN_IF_ERROR(CheckSameRecipe(folder_, saved, recipe_, FieldsThatMayDiffer()));
     }
     PLUMB_ASSIGN_OR_RETURN(Journal journal,
                            ReadJournal(JournalPath(), space_.dimension(), ConstraintCount()));
