@@ -1,5 +1,6 @@
 #include "alignment/objectives/objective.h"
 
+#include <ATen/TensorOperators.h>
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 
@@ -47,6 +48,56 @@ TEST(Objective, RefusesOptionsThatWouldBeIgnored) {
                            "tpo { version: TPO_L tpo_l_gamma: 0.7 }", "tpo { tpo_l_gamma: 0.5 }"}) {
     EXPECT_EQ(message_of(text), "");
   }
+}
+
+// The option's message with another value than its default; a list has one for each of two scores.
+ObjectiveConfig WithAnotherValue(const google::protobuf::FieldDescriptor* method,
+                                 const google::protobuf::FieldDescriptor* option, int enum_value) {
+  using Field = google::protobuf::FieldDescriptor;
+  ObjectiveConfig config;
+  google::protobuf::Message* message = config.GetReflection()->MutableMessage(&config, method);
+  const google::protobuf::Reflection& fields = *message->GetReflection();
+  if (option->is_repeated()) {
+    fields.AddDouble(message, option, 0.3);
+    fields.AddDouble(message, option, 0.1);
+  } else if (option->cpp_type() == Field::CPPTYPE_DOUBLE) {
+    const double value = option->default_value_double();
+    fields.SetDouble(message, option, value == 0 ? 0.3 : 0.7 * value);
+  } else if (option->cpp_type() == Field::CPPTYPE_BOOL) {
+    fields.SetBool(message, option, !option->default_value_bool());
+  } else {
+    fields.SetEnumValue(message, option, enum_value);
+  }
+  return config;
+}
+
+TEST(Objective, EveryOptionCountsOrIsRefused) {
+  const PreferenceLogps logps = TestPairs();
+  const auto* oneof = ObjectiveConfig::descriptor()->FindOneofByName("objective");
+  int counted = 0, refused = 0;
+  for (int i = 0; i < oneof->field_count(); ++i) {
+    const google::protobuf::FieldDescriptor* method = oneof->field(i);
+    const at::Tensor by_default = MakeObjective(method->name() + " {}").Compute(logps).loss;
+    for (int k = 0; k < method->message_type()->field_count(); ++k) {
+      const google::protobuf::FieldDescriptor* option = method->message_type()->field(k);
+      const int values = option->enum_type() == nullptr ? 1 : option->enum_type()->value_count();
+      for (int value = 0; value < values; ++value) {
+        if (option->enum_type() != nullptr && value == option->default_value_enum()->number()) continue;
+        const auto objective = Objective::Create(WithAnotherValue(method, option, value));
+        if (!objective.ok()) {
+          EXPECT_THAT(objective.status().message(), testing::HasSubstr(option->name()));
+          ++refused;
+          continue;
+        }
+        // Without the pairs of log-ratios of 1e4, where a loss may be flat.
+        const at::Tensor change = (objective->Compute(logps).loss - by_default).slice(0, 8).abs();
+        EXPECT_GT(change.max().item<double>(), 1e-9) << option->full_name() << ", value " << value;
+        ++counted;
+      }
+    }
+  }
+  EXPECT_EQ(refused, 2);  // of a version or divergence that is not the default: above
+  EXPECT_GT(counted, 45);
 }
 
 // As recipes are read: a name that no option has, and a value beyond its limits.
