@@ -300,6 +300,65 @@ TEST_F(GenerateAndEvaluate, BeamSearchByLikelihoodAndByValue) {
   EXPECT_EQ(Generate(recipe), "generation.top_p: a beam search has no place for it; leave it out");
 }
 
+TEST_F(GenerateAndEvaluate, AnswersToAPromptMakeARow) {
+  const std::string folder = TemporaryFolder();
+  PLUMB_ASSERT_OK(WriteFileAtomically(
+      folder + "/rows.jsonl",
+      R"({"prompt": "Q: What", "needed_tools": ["f"], "completions": ["old"], "scores": [1]}
+{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}], "id": 2}
+)"));
+  GenerateRecipe recipe = Generation();
+  recipe.set_num_return_sequences(3);
+  recipe.mutable_generation()->set_do_sample(true);
+  recipe.set_group_completions(true);
+  EXPECT_EQ(Generate(recipe), "group_completions: is of the rows of output_file; name one");
+  recipe.set_output_file(folder + "/answers.jsonl");
+  recipe.mutable_prompts()->add_path(folder + "/rows.jsonl");
+  recipe.mutable_prompts()->set_max_examples(1);
+  EXPECT_EQ(Generate(recipe), "");
+  const std::vector<Json> grouped = Rows(recipe.output_file());
+  recipe.set_group_completions(false);
+  EXPECT_EQ(Generate(recipe), "");
+  const std::vector<Json> one_by_one = Rows(recipe.output_file());
+  ASSERT_EQ(grouped.size(), 2u);
+  ASSERT_EQ(one_by_one.size(), 6u);
+  for (size_t i = 0; i < one_by_one.size(); ++i) {
+    EXPECT_EQ(grouped[i / 3].at("prompt"), one_by_one[i].at("prompt"));
+    EXPECT_EQ(grouped[i / 3].at("completions")[i % 3], one_by_one[i].at("completion"));
+    EXPECT_EQ(grouped[i / 3].at("finish_reasons")[i % 3], one_by_one[i].at("finish_reason"));
+  }
+  EXPECT_EQ(grouped[0].size(), 3u);
+  EXPECT_EQ(grouped[1].at("needed_tools"), Json::parse(R"(["f"])"));
+  EXPECT_EQ(grouped[1].count("scores"), 0u);
+
+  // Of a conversation, answers are messages, and the prompt is what was asked.
+  recipe.clear_prompt();
+  recipe.mutable_prompts()->clear_max_examples();
+  recipe.set_group_completions(true);
+  recipe.set_chat_template("chatml");
+  recipe.set_system("Be kind.");
+  EXPECT_EQ(Generate(recipe), "");
+  const Json last = Rows(recipe.output_file()).at(1);
+  EXPECT_EQ(last.at("prompt"), Json::parse(R"([{"role": "system", "content": "Be kind."},
+                                               {"role": "user", "content": "Hi"}])"));
+  EXPECT_EQ(last.at("completions")[2].at(0).at("role"), "assistant");
+  EXPECT_EQ(last.at("id"), 2);
+  EXPECT_EQ(last.count("messages"), 0u);
+}
+
+TEST_F(GenerateAndEvaluate, ABeamSearchScoresTheRow) {
+  GenerateRecipe recipe = Generation();
+  recipe.mutable_beam_search()->set_num_beams(3);
+  recipe.set_num_return_sequences(3);
+  recipe.set_group_completions(true);
+  recipe.set_output_file(TemporaryFolder() + "/rows.jsonl");
+  EXPECT_EQ(Generate(recipe), "");
+  const Json row = Rows(recipe.output_file()).at(0);
+  ASSERT_EQ(row.at("completions").size(), 3u);
+  ASSERT_EQ(row.at("scores").size(), 3u);
+  EXPECT_GE(row.at("scores")[0], row.at("scores")[1]);
+}
+
 // Interrupts as soon as something is written.
 class InterruptingBuffer : public std::stringbuf {
  protected:

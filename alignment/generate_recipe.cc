@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -10,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "alignment/recipe_checks.h"
+#include "alignment/selection/row.h"
 #include "alignment/text_model.h"
 #include "common/data/chat_template.h"
 #include "common/data/read_examples.h"
@@ -27,6 +29,7 @@ namespace {
 struct Prompt {
   std::string text;
   std::vector<int64_t> ids;
+  Record columns;  // what a row of all its answers has beside them
 };
 
 std::string TextOf(const Content& content) {
@@ -38,6 +41,71 @@ std::string TextOf(const Content& content) {
   return lines;
 }
 
+Record AsRecord(const Content& content) {
+  if (const auto* text = std::get_if<std::string>(&content)) return *text;
+  Record messages = Record::array();
+  for (const ChatMessage& message : std::get<std::vector<ChatMessage>>(content)) {
+    Record one = {{"role", message.role}, {"content", message.content}};
+    if (!message.name.empty()) one["name"] = message.name;
+    if (!message.tool_calls.empty()) one["tool_calls"] = Record::parse(message.tool_calls);
+    messages.push_back(std::move(one));
+  }
+  return messages;
+}
+
+// The prompt, in the place of the columns that it was read of and of the answers that they had, and all
+// others.
+Record WithPrompt(const Record& columns, const Content& prompt) {
+  static const auto& kOfThePrompt =
+      *new std::set<std::string>{"prompt",     "messages", "conversations", "instruction", "input",
+                                 "output",     "system",   "history",       "chosen",      "rejected",
+                                 "completion", "label",    "completions",   "scores",      "finish_reasons"};
+  Record row = {{"prompt", AsRecord(prompt)}};
+  for (const auto& [name, value] : columns.items()) {
+    if (kOfThePrompt.count(name) == 0 && !row.contains(name)) row[name] = value;
+  }
+  return row;
+}
+
+// The rows of the output file: an answer each, or all answers to a prompt.
+class AnswerRows {
+ public:
+  AnswerRows(bool grouped, bool conversation) : grouped_(grouped), conversation_(conversation) {}
+
+  // Those of a prompt come one after the other; `score` is a beam search's.
+  void Add(const Prompt& prompt, const GeneratedSequence& answer,
+           std::optional<double> score = std::nullopt) {
+    using Reason = GeneratedSequence::FinishReason;
+    const char* reason = answer.finish_reason == Reason::kMaxNewTokens ? "length" : "stop";
+    if (!grouped_) {
+      Record row = {{"prompt", prompt.text}, {"completion", answer.text}, {"finish_reason", reason}};
+      if (score.has_value()) row["score"] = *score;
+      rows_.push_back(std::move(row));
+      return;
+    }
+    if (&prompt != last_prompt_) rows_.push_back(prompt.columns);
+    last_prompt_ = &prompt;
+    Content said = answer.text;
+    if (conversation_) said = std::vector<ChatMessage>{{"assistant", answer.text, "", ""}};
+    rows_.back()["completions"].push_back(AsRecord(said));
+    rows_.back()["finish_reasons"].push_back(reason);
+    if (score.has_value()) rows_.back()["scores"].push_back(*score);
+  }
+
+  std::string Lines() const {
+    std::string lines;
+    for (const Record& row : rows_) {
+      absl::StrAppend(&lines, row.dump(-1, ' ', false, Record::error_handler_t::replace), "\n");
+    }
+    return lines;
+  }
+
+ private:
+  bool grouped_, conversation_;
+  const Prompt* last_prompt_ = nullptr;
+  std::vector<Record> rows_;
+};
+
 class Generation {
  public:
   Generation(const GenerateRecipe& recipe, std::istream& input, std::ostream& output)
@@ -46,6 +114,9 @@ class Generation {
   absl::Status Run() {
     PLUMB_RETURN_IF_ERROR(CheckIsPretrained(recipe_.model(), "model"));
     PLUMB_RETURN_IF_ERROR(CheckOutputFile(recipe_.output_file()));
+    if (recipe_.group_completions() && recipe_.output_file().empty()) {
+      return absl::InvalidArgumentError("group_completions: is of the rows of output_file; name one");
+    }
     SetThreads(recipe_.threads());
     PLUMB_RETURN_IF_ERROR(CheckBeamSearch());
     PLUMB_ASSIGN_OR_RETURN(model_, OpenTextModel(recipe_.model(), recipe_.seed(), /*tokenizer_folder=*/""));
@@ -63,6 +134,12 @@ class Generation {
     if (recipe_.has_prompts()) {
       PLUMB_ASSIGN_OR_RETURN(std::vector<PromptExample> more, ReadPrompts(recipe_.prompts()));
       for (PromptExample& example : more) examples.push_back(std::move(example));
+      if (recipe_.group_completions()) {
+        PLUMB_RETURN_IF_ERROR(ForEachRow(recipe_.prompts(), [&](Row row) -> absl::Status {
+          columns_.push_back(std::move(row.record));
+          return absl::OkStatus();
+        }));
+      }
     }
     if (examples.empty()) {
       std::string line;
@@ -88,14 +165,24 @@ class Generation {
     std::vector<Prompt> prompts;
     for (PromptExample& example : examples) {
       std::string text = TextOf(example.prompt);
-      auto ids = tokenizer.Prompt(AsConversation(std::move(example.prompt)), example.tools);
+      const Content prompt = AsConversation(std::move(example.prompt));
+      auto ids = tokenizer.Prompt(prompt, example.tools);
       if (ids.ok() && ids->empty()) ids = absl::InvalidArgumentError("the prompt has no tokens");
       if (!ids.ok()) {
         return absl::Status(ids.status().code(), absl::StrCat(example.where, ": ", ids.status().message()));
       }
-      prompts.push_back({std::move(text), *std::move(ids)});
+      prompts.push_back({std::move(text), *std::move(ids), Record()});
+      if (recipe_.group_completions()) {
+        prompts.back().columns = WithPrompt(ColumnsOf(prompts.size() - 1), prompt);
+      }
     }
     return prompts;
+  }
+
+  // The row that a prompt came from; prompts of the recipe itself are the first ones.
+  Record ColumnsOf(size_t prompt) const {
+    const auto given = static_cast<size_t>(recipe_.prompt_size());
+    return prompt >= given && prompt - given < columns_.size() ? columns_[prompt - given] : Record::object();
   }
 
   Content AsConversation(Content content) const {
@@ -151,6 +238,8 @@ class Generation {
     if (config.has_reference()) {
       PLUMB_ASSIGN_OR_RETURN(reference,
                              OpenTextModel(config.reference(), recipe_.seed(), /*tokenizer_folder=*/""));
+      PLUMB_RETURN_IF_ERROR(
+          CheckSameVocabulary(reference.model->config(), model_.model->config(), "beam_search.reference"));
     }
     BeamSearchOptions options;
     options.num_beams = config.num_beams();
@@ -158,7 +247,7 @@ class Generation {
     options.max_new_tokens = resolved.max_new_tokens();
     options.eos_token_ids.assign(resolved.eos_token_id().begin(), resolved.eos_token_id().end());
     const bool to_file = !recipe_.output_file().empty();
-    std::string rows;
+    AnswerRows rows(recipe_.group_completions(), conversation_);
     for (size_t i = 0; i < prompts.size(); ++i) {
       const auto found =
           BeamSearch(*model_.model, reference.model.get(), prompts[i].ids, options, model_.tokenizer.get());
@@ -168,13 +257,13 @@ class Generation {
       for (size_t k = 0; k < count; ++k) {
         const BeamHypothesis& answer = (*found)[k];
         if (to_file) {
-          absl::StrAppend(&rows, Row(prompts[i].text, answer.sequence, answer.score), "\n");
+          rows.Add(prompts[i], answer.sequence, answer.score);
         } else {
           output_ << "--- " << prompts[i].text << '\n' << answer.sequence.text << '\n' << std::flush;
         }
       }
     }
-    return to_file ? WriteFileAtomically(recipe_.output_file(), rows) : absl::OkStatus();
+    return to_file ? WriteFileAtomically(recipe_.output_file(), rows.Lines()) : absl::OkStatus();
   }
 
   absl::Status Stopped(size_t done, size_t all) const {
@@ -195,7 +284,7 @@ class Generation {
     if (!options.has_max_batch_size()) options.set_max_batch_size(recipe_.batch_size() * answers);
     const bool to_file = !recipe_.output_file().empty();
     const bool streamed = !to_file && requests.size() == 1;
-    std::string rows;
+    AnswerRows rows(recipe_.group_completions(), conversation_);
     size_t written = 0;  // sequences, in the order of the prompts
     std::vector<const GeneratedSequence*> ended(requests.size(), nullptr);
     GenerationCallbacks callbacks;
@@ -206,13 +295,13 @@ class Generation {
     callbacks.on_sequence = [&](int64_t index, const GeneratedSequence& sequence) {
       ended[index] = &sequence;
       for (; written < ended.size() && ended[written] != nullptr; ++written) {
-        const std::string& prompt = prompts[written / answers].text;
+        const Prompt& prompt = prompts[written / answers];
         if (to_file) {
-          absl::StrAppend(&rows, Row(prompt, *ended[written]), "\n");
+          rows.Add(prompt, *ended[written]);
         } else if (streamed) {
           output_ << '\n';
         } else {
-          output_ << "--- " << prompt << '\n' << ended[written]->text << '\n' << std::flush;
+          output_ << "--- " << prompt.text << '\n' << ended[written]->text << '\n' << std::flush;
         }
       }
     };
@@ -223,17 +312,7 @@ class Generation {
       return Stopped(written / answers, prompts.size());
     }
     PLUMB_RETURN_IF_ERROR(status);
-    return to_file ? WriteFileAtomically(recipe_.output_file(), rows) : absl::OkStatus();
-  }
-
-  static std::string Row(const std::string& prompt, const GeneratedSequence& sequence,
-                         std::optional<double> score = std::nullopt) {
-    using Reason = GeneratedSequence::FinishReason;
-    const char* reason = sequence.finish_reason == Reason::kMaxNewTokens ? "length" : "stop";
-    nlohmann::ordered_json row = {
-        {"prompt", prompt}, {"completion", sequence.text}, {"finish_reason", reason}};
-    if (score.has_value()) row["score"] = *score;
-    return row.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+    return to_file ? WriteFileAtomically(recipe_.output_file(), rows.Lines()) : absl::OkStatus();
   }
 
   const GenerateRecipe& recipe_;
@@ -241,6 +320,7 @@ class Generation {
   std::ostream& output_;
   TextModel model_;
   bool conversation_ = false;
+  std::vector<Record> columns_;  // of the rows of prompts, if their answers are grouped
 };
 
 }  // namespace
