@@ -6,19 +6,16 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/strip.h"
 #include "alignment/pair_batch.h"
 #include "alignment/pair_logps.h"
 #include "alignment/selection/ches.h"
+#include "alignment/selection/pair_rows.h"
 #include "alignment/selection/row_spool.h"
 #include "alignment/selection/selection_pass.h"
 #include "common/data/chat_template.h"
 #include "common/data/example_tokens.h"
-#include "common/data/read_examples.h"
-#include "common/files/files.h"
 #include "common/status/status_macros.h"
 
 namespace plumb {
@@ -71,7 +68,8 @@ class ChesPass : public SelectionPass {
  private:
   absl::Status ScoreWaiting() {
     if (waiting_.empty()) return absl::OkStatus();
-    PLUMB_ASSIGN_OR_RETURN(const std::vector<PreferenceExample> examples, ReadWaiting());
+    PLUMB_ASSIGN_OR_RETURN(const std::vector<PreferenceExample> examples,
+                           ReadPairRows(waiting_, pairs_file_));
     std::vector<Row> rows;
     std::vector<TokenizedPreference> pairs;
     for (size_t i = 0; i < examples.size(); ++i) {
@@ -103,30 +101,6 @@ class ChesPass : public SelectionPass {
       }
     }
     return absl::OkStatus();
-  }
-
-  // What the columns of a row mean is known to ReadPreferences, which reads files.
-  absl::StatusOr<std::vector<PreferenceExample>> ReadWaiting() const {
-    std::string lines;
-    for (const Row& row : waiting_) absl::StrAppend(&lines, row.record.dump(), "\n");
-    PLUMB_RETURN_IF_ERROR(WriteFileAtomically(pairs_file_, lines));
-    RecordSource source;
-    source.add_path(pairs_file_);
-    auto examples = ReadPreferences(source);
-    if (examples.ok()) {
-      for (size_t i = 0; i < waiting_.size(); ++i) (*examples)[i].where = waiting_[i].where;
-      return examples;
-    }
-    // "FILE:LINE: what" is told as of the place that the line came from.
-    absl::string_view message = examples.status().message();
-    size_t line = 0;
-    const bool is_line = absl::ConsumePrefix(&message, absl::StrCat(pairs_file_, ":"));
-    while (is_line && !message.empty() && message[0] >= '0' && message[0] <= '9') {
-      line = 10 * line + (message[0] - '0');
-      message.remove_prefix(1);
-    }
-    if (line == 0 || line > waiting_.size()) return examples.status();
-    return absl::Status(examples.status().code(), absl::StrCat(waiting_[line - 1].where, message));
   }
 
   ChesFilter config_;

@@ -85,6 +85,8 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakePass(const SelectionStep& ste
       return MakeQueryRewritingPass(step.query_rewriting(), context);
     case SelectionStep::kAttackStyles:
       return MakeAttackStylePass(step.attack_styles(), context);
+    case SelectionStep::kReward:
+      return MakeRewardPass(step.reward(), context);
     case SelectionStep::STEP_NOT_SET:
       break;
   }
@@ -92,7 +94,7 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakePass(const SelectionStep& ste
       absl::StrCat(context.field,
                    ": expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc, "
                    "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness, "
-                   "query_rewriting, attack_styles"));
+                   "query_rewriting, attack_styles, reward"));
 }
 
 std::string StepName(const SelectionStep& step, int index) {

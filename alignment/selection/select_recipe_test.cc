@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "alignment/evaluate_recipe.h"
 #include "alignment/selection/row.h"
 #include "alignment/selection/sandbox.h"
 #include "alignment/selection/text_embedding.h"
@@ -17,7 +18,9 @@
 #include "common/config/recipe_testing.h"
 #include "common/data/example_tokens.h"
 #include "common/data/read_examples.h"
+#include "common/data/tokenizer.h"
 #include "common/files/files.h"
+#include "common/nn/pretrained.h"
 #include "common/program/interrupt.h"
 #include "common/program/runfiles.h"
 #include "common/testing/subprocess.h"
@@ -437,6 +440,99 @@ TEST_F(Select, FollowUpLikelihoodScoresAnswers) {
   EXPECT_EQ(Run(Recipe(rows, step + "max_length: 2 } }")), rows + ":1: a follow-up alone fills max_length");
 }
 
+// The reward of a text by itself, under a model that was trained for it.
+double RewardOf(const std::string& folder, const std::string& prompt, const std::string& answer) {
+  const RewardModel model = LoadRewardModel(folder).value();
+  const auto tokenizer = LoadTokenizer(folder).value();
+  std::vector<int64_t> ids = tokenizer->Encode(prompt, true);
+  const std::vector<int64_t> rest = tokenizer->Encode(answer, false);
+  ids.insert(ids.end(), rest.begin(), rest.end());
+  ids.push_back(*tokenizer->eos_token_id());
+  const PackedTokens tokens = PackSequences({ids});
+  return model.Rewards(model.body->Hidden(tokens, {}).narrow(0, tokens.size() - 1, 1)).item<double>();
+}
+
+TEST_F(Select, RewardModelsScoreListsOfAnswersAndPairs) {
+  const std::string folder = Runfile("alignment/testdata/trl_reward/model");
+  const std::string rows = Write(
+      "rows.jsonl", R"({"prompt": "Q: Hi\nA:", "completions": [" Hello", " Go away now", " Hello"], "id": 7}
+{"prompt": "Q: Hi\nA:", "chosen": " Yes", "rejected": " No", "score_chosen": 0.5, "score_rejected": [1, 2]}
+{"chosen": "Q: One\nA: two", "rejected": "Q: One\nA: three"}
+)");
+  const std::string step =
+      absl::StrCat("step { reward { reward_model: '", folder, "' chat_template: 'none' ");
+  const auto counts = SelectFromRecipe(Recipe(rows, step + "max_length: 64 } }"));
+  PLUMB_ASSERT_OK(counts);
+  EXPECT_TRUE(absl::EndsWith((*counts)[0].figures, " of 7 answers")) << (*counts)[0].figures;
+  const std::vector<std::string> lines = Lines(Output());
+  ASSERT_EQ(lines.size(), 3u);
+  const Record listed = Record::parse(lines[0]), pair = Record::parse(lines[1]);
+  EXPECT_EQ(listed["id"], 7);
+  ASSERT_EQ(listed["scores"].size(), 3u);
+  EXPECT_NEAR(listed["scores"][0].get<double>(), RewardOf(folder, "Q: Hi\nA:", " Hello"), 1e-4);
+  EXPECT_NEAR(listed["scores"][1].get<double>(), RewardOf(folder, "Q: Hi\nA:", " Go away now"), 1e-4);
+  EXPECT_EQ(listed["scores"][0], listed["scores"][2]);
+  ASSERT_EQ(pair["score_chosen"].size(), 2u);
+  EXPECT_EQ(pair["score_chosen"][0], 0.5);
+  EXPECT_NEAR(pair["score_chosen"][1].get<double>(), RewardOf(folder, "Q: Hi\nA:", " Yes"), 1e-4);
+  ASSERT_EQ(pair["score_rejected"].size(), 3u);
+  EXPECT_NEAR(pair["score_rejected"][2].get<double>(), RewardOf(folder, "Q: Hi\nA:", " No"), 1e-4);
+  EXPECT_TRUE(Record::parse(lines[2])["score_chosen"].is_number());
+  // The scores are what the next step takes.
+  const std::string answers = Write("answers.jsonl", lines[0] + "\n");
+  EXPECT_EQ(Run(Recipe(answers, step + "max_length: 64 } } step { rejection_sampling { num_samples: 2 } }")),
+            "1>1 1>1");
+  const std::string cut = step + "max_length: 4 } }";
+  EXPECT_TRUE(
+      absl::EndsWith(SelectFromRecipe(Recipe(answers, cut)).value()[0].figures, "; 3 cut to max_length"));
+}
+
+TEST_F(Select, APolicyImpliesRewards) {
+  const std::string trained = TemporaryFolder();
+  for (const char* name :
+       {"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"}) {
+    PLUMB_ASSERT_OK(WriteFileAtomically(absl::StrCat(trained, "/", name),
+                                        ReadFile(Golden(absl::StrCat("model/", name))).value()));
+  }
+  PLUMB_ASSERT_OK(WriteFileAtomically(trained + "/model.safetensors",
+                                      ReadFile(Golden("final/model.safetensors")).value()));
+  const std::string step =
+      absl::StrCat("step { reward { implicit { beta: 0.3 model { pretrained: '", trained,
+                   "' } reference { pretrained: '", Golden("model"), "' } } max_length: 128 } }");
+  EXPECT_EQ(Run(Recipe(Golden("eval.jsonl"), step)), "12>12");
+  // What //alignment:evaluate says of the same pairs.
+  EvaluateRecipe recipe;
+  recipe.mutable_model()->set_pretrained(trained);
+  recipe.mutable_reference()->set_pretrained(Golden("model"));
+  recipe.mutable_data()->mutable_preference()->add_path(Golden("eval.jsonl"));
+  recipe.mutable_data()->set_max_length(128);
+  recipe.set_beta(0.3);
+  const auto figures = EvaluateFromRecipe(recipe);
+  PLUMB_ASSERT_OK(figures);
+  double chosen = 0, rejected = 0;
+  for (const std::string& line : Lines(Output())) {
+    chosen += Record::parse(line)["score_chosen"].get<double>() / 12;
+    rejected += Record::parse(line)["score_rejected"].get<double>() / 12;
+  }
+  EXPECT_NEAR(chosen, figures->at("rewards/chosen"), 1e-4);
+  EXPECT_NEAR(rejected, figures->at("rewards/rejected"), 1e-4);
+}
+
+TEST_F(Select, RewardsNeedAJudgeAndAnswers) {
+  const std::string pairs = Write("pairs.jsonl", kPairs);
+  EXPECT_EQ(Run(Recipe(pairs, "step { reward {} }")), "step[0].reward: expected reward_model or implicit");
+  const std::string step =
+      absl::StrCat("step { reward { reward_model: '", Runfile("alignment/testdata/trl_reward/model"), "' ");
+  const std::string no_prompt = Write("no_prompt.jsonl", R"({"completions": ["a"]})");
+  EXPECT_EQ(Run(Recipe(no_prompt, step + "max_length: 64 } }")),
+            no_prompt + ":1: expected a column 'prompt'");
+  const std::string wrong =
+      Write("wrong.jsonl", absl::StrCat(kPairs, "{\"prompt\": \"P\", \"chosen\": 1}\n"));
+  EXPECT_TRUE(absl::StartsWith(Run(Recipe(wrong, step + "max_length: 64 } }")),
+                               wrong + ":4: expected the columns chosen and rejected"))
+      << Run(Recipe(wrong, step + "max_length: 64 } }"));
+}
+
 TEST_F(Select, ConfidenceReasoningsBecomePairs) {
   const std::string rows = Write(
       "rows.jsonl",
@@ -547,7 +643,7 @@ TEST_F(Select, ErrorsNameTheFieldAndThePlace) {
   EXPECT_EQ(Run(Recipe(pairs, "step {}")),
             "step[0]: expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc, "
             "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness, query_rewriting, "
-            "attack_styles");
+            "attack_styles, reward");
   EXPECT_EQ(Run(Recipe(pairs, "step { mix {} } step { ches { model { from_scratch {} } } }")),
             "step[1].ches.model: expected pretrained, a Hugging Face folder");
   const std::string ches = absl::StrCat("step { ches { model { pretrained: '", Golden("model"), "' } ");

@@ -11,6 +11,7 @@
 #include "alignment/selection/row.h"
 #include "alignment/selection/select.pb.h"
 #include "alignment/text_model.h"
+#include "common/nn/model_config.h"
 
 namespace plumb {
 
@@ -42,6 +43,9 @@ struct PassContext {
 absl::StatusOr<TextModel> OpenSelectionModel(const ModelSource& source, int64_t max_length,
                                              const PassContext& context, const std::string& field);
 
+// That a model has positions for texts of max_length.
+absl::Status CheckPositions(int64_t max_length, const ModelConfig& model, const std::string& field);
+
 // One function a step; they open models and read what a step compares with.
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeChesPass(const ChesFilter& config,
                                                             const PassContext& context);
@@ -63,6 +67,8 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakeSituatedFaithfulnessPass(
     const ConfidenceReasoningPairs& config, const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeAttackStylePass(const AttackStyles& config,
                                                                    const PassContext& context);
+absl::StatusOr<std::unique_ptr<SelectionPass>> MakeRewardPass(const RewardScores& config,
+                                                              const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeQueryRewritingPass(const QueryRewriting& config,
                                                                       const PassContext& context);
 
