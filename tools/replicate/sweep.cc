@@ -14,6 +14,7 @@
 #include "common/status/status_macros.h"
 #include "tools/replicate/data_budget.h"
 #include "tools/replicate/preference_world.h"
+#include "tools/replicate/two_objectives.h"
 
 namespace plumb {
 namespace {
@@ -190,6 +191,61 @@ absl::StatusOr<Sweep> SweepDataBudget(const DataBudgetOptions& options) {
     sweep.facts.emplace_back(absl::StrCat("best share of ", budget, " annotations"),
                              absl::StrFormat("%g (reward %.4g)", best_share, best_reward));
   }
+  return sweep;
+}
+
+absl::StatusOr<Sweep> SweepPareto(const ParetoOptions& options) {
+  // Of MODPO, then of weighted DPO: for each weight both rewards of each seed.
+  std::vector<std::vector<double>> first[2], other[2];
+  for (int method = 0; method < 2; ++method)
+    first[method].resize(options.weights), other[method].resize(options.weights);
+  for (int64_t seed = 1; seed <= options.seeds; ++seed) {
+    const PreferenceWorld world(seed, {});
+    const TwoObjectives data(world, options.pairs, seed);
+    PLUMB_ASSIGN_OR_RETURN(const PreferencePairs with_margin, WithMargin(world, data, options.beta));
+    for (int64_t share = 1; share <= options.weights; ++share) {
+      PLUMB_RETURN_IF_ERROR(CheckNotStopped());
+      const WeightShare weight = {share, options.weights};
+      PLUMB_ASSIGN_OR_RETURN(const auto modpo, TrainModpo(world, with_margin, options.beta, weight));
+      PLUMB_ASSIGN_OR_RETURN(const auto weighted, TrainWeightedDpo(world, data, options.beta, weight));
+      for (int method = 0; method < 2; ++method) {
+        const auto at_kl = [&](double PolicyFigures::*figure) {
+          return world.Where(method == 0 ? modpo : weighted, &PolicyFigures::kl, options.kl, figure);
+        };
+        first[method][share - 1].push_back(at_kl(&PolicyFigures::reward));
+        other[method][share - 1].push_back(at_kl(&PolicyFigures::other_reward));
+      }
+    }
+  }
+  Sweep sweep;
+  sweep.facts = {
+      {"name", "Two objectives by their weights"},
+      {"description",
+       absl::StrFormat(
+           "Gold rewards of two objectives at a KL divergence of %g nats, %d seeds (Zhou et al. 2023, "
+           "arXiv 2310.03708). Intervals: 95 %%, Student's t over seeds. Bigram policies in a world "
+           "whose rewards are known.",
+           options.kl, options.seeds)}};
+  Plot plot = {"The Pareto front", "first gold reward", "second gold reward", {}};
+  for (int method = 0; method < 2; ++method) {
+    const char* name = method == 0 ? "MODPO" : "DPO on weighted losses";
+    Plot::Series front = {name, {}, true}, points = {absl::StrCat(name, ", by weight"), {}, false};
+    for (int64_t share = 1; share <= options.weights; ++share) {
+      const Interval x = MeanInterval(first[method][share - 1]), y = MeanInterval(other[method][share - 1]);
+      front.points.emplace_back(x.mean, y.mean);
+      points.points.emplace_back(x.mean, y.mean);
+      absl::StrAppend(&sweep.rows,
+                      Json{{"method", name},
+                           {"weight", static_cast<double>(share) / static_cast<double>(options.weights)},
+                           {"reward", ToJson(x)},
+                           {"other_reward", ToJson(y)}}
+                          .dump(),
+                      "\n");
+    }
+    plot.series.push_back(std::move(front));
+    plot.series.push_back(std::move(points));
+  }
+  sweep.plots.push_back(std::move(plot));
   return sweep;
 }
 

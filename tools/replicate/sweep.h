@@ -41,6 +41,18 @@ struct DataBudgetOptions {
 };
 absl::StatusOr<Sweep> SweepDataBudget(const DataBudgetOptions& options);
 
+// The Pareto front of two objectives by their weights (MODPO, Zhou et al. 2023, arXiv 2310.03708;
+// two_objectives.h): both gold rewards where the KL divergence from the reference first comes to kl, of MODPO
+// and of DPO on the weighted losses.
+struct ParetoOptions {
+  int64_t seeds = 5;  // at least 2
+  int64_t pairs = 512;
+  int64_t weights = 6;  // 1 / weights, 2 / weights ... 1
+  double beta = 0.1;
+  double kl = 1;  // nats
+};
+absl::StatusOr<Sweep> SweepPareto(const ParetoOptions& options);
+
 // sweep.jsonl, facts.json, plots.jsonl and report.html.
 absl::Status WriteSweep(const Sweep& sweep, const std::string& folder);
 

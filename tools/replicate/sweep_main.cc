@@ -21,6 +21,7 @@ constexpr char kUsage[] =
     R"(sweep NAME
 kl_budget: gold reward by KL divergence of DPO, IPO and SLiC, and the fit of their scaling law
 data_budget: gold reward by the share of a budget that goes into demonstrations rather than preference pairs
+pareto: gold rewards of two objectives by their weights, of MODPO and of DPO on weighted losses
 Writes sweep.jsonl, facts.json, plots.jsonl and report.html.)";
 
 absl::StatusOr<Sweep> Run(const std::string& name) {
@@ -34,8 +35,13 @@ absl::StatusOr<Sweep> Run(const std::string& name) {
     options.seeds = FLAGS_seeds;
     return SweepDataBudget(options);
   }
+  if (name == "pareto") {
+    ParetoOptions options;
+    options.seeds = FLAGS_seeds;
+    return SweepPareto(options);
+  }
   return absl::InvalidArgumentError(
-      absl::StrCat("no sweep is called '", name, "'; there are kl_budget, data_budget"));
+      absl::StrCat("no sweep is called '", name, "'; there are kl_budget, data_budget, pareto"));
 }
 
 absl::Status Main(const std::vector<std::string>& arguments) {

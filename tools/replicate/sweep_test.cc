@@ -86,5 +86,37 @@ TEST(Sweep, ADataBudgetIsSpentAsItsSharesSay) {
   EXPECT_NEAR(rows[0]["reward"][0], mean, 1e-9);
 }
 
+TEST(Sweep, AParetoFrontGoesFromOneObjectiveToTheOther) {
+  ParetoOptions options;
+  options.seeds = 2;
+  options.pairs = 128;
+  options.weights = 3;
+  const auto sweep = SweepPareto(options);
+  PLUMB_ASSERT_OK(sweep);
+  const std::vector<Json> rows = Rows(*sweep);
+  ASSERT_EQ(rows.size(), 6u);
+  for (const int method : {0, 3}) {
+    EXPECT_LT(rows[method]["reward"][0], rows[method + 2]["reward"][0]);
+    EXPECT_GT(rows[method]["other_reward"][0], rows[method + 2]["other_reward"][0]);
+  }
+  // With all of the weight both are DPO on the first objective's pairs.
+  double mean = 0;
+  for (const uint64_t seed : {1, 2}) {
+    const PreferenceWorld world(seed, {});
+    const auto policies =
+        world
+            .Train("dpo { beta: 0.1 }", world.reference(), world.reference(),
+                   world.SamplePairs(world.reference(), 128, RandomStream(seed, "first"), {1, 0}), {})
+            .value();
+    mean += world.Where(policies, &PolicyFigures::kl, 1, &PolicyFigures::reward) / 2;
+  }
+  EXPECT_NEAR(rows[2]["reward"][0], mean, 1e-6);
+  EXPECT_NEAR(rows[5]["reward"][0], mean, 1e-6);
+  EXPECT_EQ(rows[5]["method"], "DPO on weighted losses");
+  EXPECT_EQ(rows[5]["weight"], 1);
+  ASSERT_EQ(sweep->plots.size(), 1u);
+  EXPECT_EQ(sweep->plots[0].series.size(), 4u);
+}
+
 }  // namespace
 }  // namespace plumb
