@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -78,6 +79,31 @@ TEST_F(Sandbox, EndsAllThatItStarted) {
   const SandboxResult late = Shell("(setsid sleep 1000 &); sleep 1000");
   EXPECT_TRUE(late.timed_out);
   EXPECT_LT(seconds_, 60);
+}
+
+TEST_F(Sandbox, EndsWithTheProcessThatStartedIt) {
+  limits_.seconds = 1000;
+  const pid_t starter = fork();
+  ASSERT_GE(starter, 0);
+  if (starter == 0) {
+    const char* script = "setsid sh -c 'while :; do echo >> ticks; sleep 0.02; done' & sleep 1000";
+    RunSandboxed({"sh", "-c", script}, folder_, limits_).status().IgnoreError();
+    _exit(0);
+  }
+  const auto ticks = [&] { return ReadFile(folder_ + "/ticks").value_or("").size(); };
+  const auto deadline = Clock::now() + std::chrono::seconds(60);
+  while (ticks() < 3 && Clock::now() < deadline) usleep(10000);
+  EXPECT_GE(ticks(), 3u);
+  kill(starter, SIGKILL);
+  ASSERT_EQ(waitpid(starter, nullptr, 0), starter);
+  // Ends come one after the other: it stands still once they did.
+  size_t before = 0, now = ticks();
+  while (before != now && Clock::now() < deadline) {
+    usleep(500000);
+    before = now;
+    now = ticks();
+  }
+  EXPECT_EQ(before, now);
 }
 
 TEST_F(Sandbox, HasLittleMemory) {
