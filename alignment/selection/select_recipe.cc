@@ -87,6 +87,8 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakePass(const SelectionStep& ste
       return MakeAttackStylePass(step.attack_styles(), context);
     case SelectionStep::kReward:
       return MakeRewardPass(step.reward(), context);
+    case SelectionStep::kAttackSuccess:
+      return MakeAttackSuccessPass(step.attack_success(), context);
     case SelectionStep::STEP_NOT_SET:
       break;
   }
@@ -94,7 +96,7 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakePass(const SelectionStep& ste
       absl::StrCat(context.field,
                    ": expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc, "
                    "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness, "
-                   "query_rewriting, attack_styles, reward"));
+                   "query_rewriting, attack_styles, reward, attack_success"));
 }
 
 std::string StepName(const SelectionStep& step, int index) {

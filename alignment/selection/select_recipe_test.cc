@@ -638,12 +638,33 @@ TEST_F(Select, RequestsAreCrossedWithAttackStyles) {
             "step[0].attack_styles.style[2].name: 'a' is taken; choose another name");
 }
 
+TEST_F(Select, AttackSuccessIsCountedByStyleAndTopic) {
+  const std::string rows =
+      Write("rows.jsonl",
+            R"({"prompt": "P?", "completions": ["Sure.", "I cannot help."], "attack_style": "a", "topic": "t"}
+{"prompt": "Q?", "completions": [[{"role": "assistant", "content": "I'm sorry."}]], "attack_style": "b", "topic": "t"}
+{"prompt": "R?", "completions": ["Gladly.", "I won't."], "unsafe": false}
+)");
+  const auto counts = SelectFromRecipe(Recipe(rows, "step { attack_success {} }"));
+  PLUMB_ASSERT_OK(counts);
+  EXPECT_EQ(
+      (*counts)[0].figures,
+      "attack success 0.333 of 3 answers; by style a 0.5, b 0; by topic t 0.333; over-refusal 0.5 of 2");
+  const std::vector<std::string> lines = Lines(Output());
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(Record::parse(lines[0])["refused"], Record::parse("[false, true]"));
+  EXPECT_EQ(Record::parse(lines[1])["refused"], Record::parse("[true]"));
+  const std::string wrong = Write("wrong.jsonl", R"({"completions": ["a"], "unsafe": "yes"})");
+  EXPECT_EQ(Run(Recipe(wrong, "step { attack_success {} }")),
+            wrong + ":1: column 'unsafe': expected true or false");
+}
+
 TEST_F(Select, ErrorsNameTheFieldAndThePlace) {
   const std::string pairs = Write("pairs.jsonl", kPairs);
   EXPECT_EQ(Run(Recipe(pairs, "step {}")),
             "step[0]: expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc, "
             "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness, query_rewriting, "
-            "attack_styles, reward");
+            "attack_styles, reward, attack_success");
   EXPECT_EQ(Run(Recipe(pairs, "step { mix {} } step { ches { model { from_scratch {} } } }")),
             "step[1].ches.model: expected pretrained, a Hugging Face folder");
   const std::string ches = absl::StrCat("step { ches { model { pretrained: '", Golden("model"), "' } ");

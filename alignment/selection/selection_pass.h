@@ -67,6 +67,8 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakeSituatedFaithfulnessPass(
     const ConfidenceReasoningPairs& config, const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeAttackStylePass(const AttackStyles& config,
                                                                    const PassContext& context);
+absl::StatusOr<std::unique_ptr<SelectionPass>> MakeAttackSuccessPass(const AttackSuccess& config,
+                                                                     const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeRewardPass(const RewardScores& config,
                                                               const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeQueryRewritingPass(const QueryRewriting& config,
