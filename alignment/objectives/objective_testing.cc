@@ -138,6 +138,15 @@ PreferenceLogps TestPairs() {
   return logps;
 }
 
+PreferenceLogps TestPairsWithHugeRewards() {
+  PreferenceLogps logps = TestPairs();
+  logps.rewards_chosen[4] += 1e4;
+  logps.rewards_chosen[5] -= 1e4;
+  logps.rewards_rejected[6] += 1e4;
+  logps.rewards_rejected[7] -= 1e4;
+  return logps;
+}
+
 void ExpectLosses(const Objective& objective, const PreferenceLogps& logps,
                   const std::function<double(int64_t i)>& expected) {
   const at::Tensor loss = objective.Compute(logps).loss;

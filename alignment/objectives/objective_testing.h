@@ -15,6 +15,9 @@ Objective MakeObjective(const std::string& text);
 // token.
 PreferenceLogps TestPairs();
 
+// The same, but four of them have a reward of about +-1e4.
+PreferenceLogps TestPairsWithHugeRewards();
+
 // Element i of a tensor.
 double At(const at::Tensor& tensor, int64_t i);
 

@@ -10,7 +10,7 @@ namespace plumb {
 namespace {
 
 TEST(RewardRegression, IsTheSquaredDistanceToTheScores) {
-  const PreferenceLogps logps = TestPairs();
+  const PreferenceLogps logps = TestPairsWithHugeRewards();
   const auto loss = [&](int64_t i, double first, double second) {
     const auto score = [&](const at::Tensor& scores) {
       return first * At(scores[i], 0) + second * At(scores[i], 1);
@@ -26,7 +26,7 @@ TEST(RewardRegression, IsTheSquaredDistanceToTheScores) {
 }
 
 TEST(RewardRegression, Gradients) {
-  ExpectGradients(MakeObjective("reward_regression { score_weight: [1, 0] }"), TestPairs());
+  ExpectGradients(MakeObjective("reward_regression { score_weight: [1, 0] }"), TestPairsWithHugeRewards());
 }
 
 }  // namespace

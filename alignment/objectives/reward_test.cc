@@ -8,7 +8,7 @@ namespace plumb {
 namespace {
 
 TEST(Reward, IsBradleyTerryWithTheMarginOfTheData) {
-  PreferenceLogps logps = TestPairs();
+  PreferenceLogps logps = TestPairsWithHugeRewards();
   const Objective objective = MakeObjective("reward {}");
   const auto difference = [&](int64_t i) {
     return At(logps.rewards_chosen, i) - At(logps.rewards_rejected, i);
@@ -20,7 +20,7 @@ TEST(Reward, IsBradleyTerryWithTheMarginOfTheData) {
 }
 
 TEST(Reward, CentersScores) {
-  PreferenceLogps logps = TestPairs();
+  PreferenceLogps logps = TestPairsWithHugeRewards();
   logps.margin = at::Tensor();
   ExpectLosses(MakeObjective("reward { center_rewards_coefficient: 0.01 }"), logps, [&](int64_t i) {
     const double chosen = At(logps.rewards_chosen, i), rejected = At(logps.rewards_rejected, i);
@@ -29,7 +29,7 @@ TEST(Reward, CentersScores) {
 }
 
 TEST(Reward, Gradients) {
-  ExpectGradients(MakeObjective("reward { center_rewards_coefficient: 0.3 }"), TestPairs());
+  ExpectGradients(MakeObjective("reward { center_rewards_coefficient: 0.3 }"), TestPairsWithHugeRewards());
 }
 
 }  // namespace
