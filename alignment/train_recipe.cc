@@ -373,6 +373,12 @@ absl::Status Run::PrepareStages() {
     if (traits.baseline == Baseline::kMismatchedKl && ExamplesPerStep(stage.training()) < 2) {
       return absl::InvalidArgumentError(
           absl::StrCat(run.field,
+    if (traits.couples_examples && stage.training().max_tokens_per_micro_batch() > 0) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          run.field,
+          ".training.max_tokens_per_micro_batch: an objective of this stage compares the answers of a whole "
+          "batch, which this cuts; set it to 0"));
+    }
                        ".training.per_device_train_batch_size: an objective of this stage estimates a KL "
                        "divergence from each step's examples; give a step at least 2"));
     }

@@ -92,6 +92,15 @@ TEST_F(TrainRecipeTest, ScoresComeFromTheData) {
               HasSubstr("0 of 24 pairs have 1 in score_chosen and in score_rejected"));
 }
 
+TEST_F(TrainRecipeTest, ABatchThatIsComparedIsNotCut) {
+  AlignmentRecipe recipe = Recipe("aot {}", "preference", Pairs());
+  recipe.mutable_stage(0)->mutable_training()->clear_max_tokens_per_micro_batch();
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(),
+              HasSubstr("stage[0].training.max_tokens_per_micro_batch: an objective of this stage compares"));
+  recipe.mutable_stage(0)->mutable_training()->set_max_tokens_per_micro_batch(0);
+  PLUMB_EXPECT_OK(TrainRecipe(recipe, "never"));
+}
+
 TEST_F(TrainRecipeTest, DivergenceOnThePolicysOwnAnswers) {
   AlignmentRecipe recipe = Recipe("dpo {}", "preference", Pairs());
   PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));

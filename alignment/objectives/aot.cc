@@ -12,6 +12,7 @@ namespace {
 ObjectiveTraits AotTraits(const Aot&) {
   ObjectiveTraits traits;
   traits.needs_reference = true;
+  traits.couples_examples = true;
   return traits;
 }
 

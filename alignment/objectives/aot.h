@@ -13,7 +13,7 @@ namespace plumb {
 //   UNPAIRED: delta_(i) = (log pi_w - log ref_w)_(i) - (log pi_l - log ref_l)_(i)
 //   loss_(i) = -(1 - e) log sigmoid(beta delta_(i)) - e log sigmoid(-beta delta_(i))
 //
-// The loss couples the examples of a batch, so accumulation over smaller batches is another loss. Element i
+// The loss couples the examples of a micro-batch, as TRL's, so accumulation is another loss. Element i
 // of the loss belongs to the i-th quantile, not to example i.
 LossOutput AotLoss(const Aot& config, const PreferenceLogps& logps);
 

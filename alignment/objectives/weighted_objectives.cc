@@ -58,6 +58,7 @@ void Merge(const ObjectiveTraits& traits, ObjectiveTraits* all) {
   if (all->baseline == Baseline::kNone) all->baseline = traits.baseline;
   if (all->score_count == 0) all->score_count = traits.score_count;
   all->mean_over_tokens |= traits.mean_over_tokens;
+  all->couples_examples |= traits.couples_examples;
 }
 
 }  // namespace
