@@ -159,8 +159,9 @@ absl::Status MakeOnPolicyPairs(const OnPolicyPairs& config, TextModel& policy,
            PairsByWinRate(win_rates, config.selection(), config.min_margin())) {
         pair.chosen_ids = answers[chosen];
         pair.rejected_ids = answers[rejected];
-        pair.score_chosen = {values[chosen]};
-        pair.score_rejected = {values[rejected]};
+        const std::vector<double>& scores = config.score() == OnPolicyPairs::WIN_RATE ? win_rates : values;
+        pair.score_chosen = {scores[chosen]};
+        pair.score_rejected = {scores[rejected]};
         pairs.push_back(pair);
       }
     }

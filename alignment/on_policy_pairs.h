@@ -59,9 +59,9 @@ struct OnPolicyCounts {
 
 // Replaces `examples`, whose chosen answers are the data's own, by pairs of answers (with_rejected) or by the
 // best answer to each prompt; by the direction that an example's prompt asks for, if it does (reward models
-// see the prompt without it). Their scores are their rewards. Answer k to example i depends on `random`, the
-// policy and the prompt. Answers are cut to `max_length` tokens with their prompt; those without an
-// end-of-sequence token pay missing_eos_penalty. Every example has a prompt.
+// see the prompt without it). Their scores are their rewards, or win rates. Answer k to example i depends on
+// `random`, the policy and the prompt. Answers are cut to `max_length` tokens with their prompt; those
+// without an end-of-sequence token pay missing_eos_penalty. Every example has a prompt.
 absl::Status MakeOnPolicyPairs(const OnPolicyPairs& config, TextModel& policy,
                                absl::Span<WeightedReward> rewards, bool with_rejected, int64_t max_length,
                                const RandomStream& random, std::vector<TokenizedPreference>* examples,

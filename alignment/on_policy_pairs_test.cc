@@ -123,6 +123,17 @@ TEST_F(OnPolicyPairsTest, PairsAreOfAnswersByTheirRewards) {
   }
   EXPECT_GT(gold, 0);
 
+  config_.set_score(OnPolicyPairs::WIN_RATE);
+  std::vector<TokenizedPreference> by_win_rate = Examples();
+  PLUMB_ASSERT_OK(Make(true, &by_win_rate));
+  ASSERT_EQ(by_win_rate.size(), pairs.size());
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    EXPECT_EQ(by_win_rate[i].chosen_ids, pairs[i].chosen_ids);
+    EXPECT_LE(by_win_rate[i].score_chosen.at(0), 1);
+    EXPECT_GE(by_win_rate[i].score_rejected.at(0), 0);
+    EXPECT_GT(by_win_rate[i].score_chosen[0] - by_win_rate[i].score_rejected[0], config_.min_margin());
+  }
+
   const auto again = ReadSampledPairs(WriteSampledPairs(pairs));
   PLUMB_ASSERT_OK(again);
   ASSERT_EQ(again->size(), pairs.size());

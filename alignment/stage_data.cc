@@ -133,6 +133,18 @@ absl::Status CheckColumns(const PreferenceData& data, const ObjectiveTraits& tra
         absl::StrCat(field, ": an objective of this stage looks at scores: ", scored, " of ", pairs,
                      " pairs have ", std::max<size_t>(1, count), " in score_chosen and in score_rejected"));
   }
+  if (traits.needs_scores && traits.scores_are_win_probabilities) {
+    for (const auto* part : {&data.train, &data.eval}) {
+      for (const TokenizedPreference& pair : *part) {
+        for (const double score : {pair.score_chosen[0], pair.score_rejected[0]}) {
+          if (score >= 0 && score <= 1) continue;
+          return absl::InvalidArgumentError(absl::StrCat(
+              field, ": an objective of this stage takes scores for win probabilities, from 0 to 1; found ",
+              score));
+        }
+      }
+    }
+  }
   if (traits.needs_gold && golden < pairs) {
     return absl::InvalidArgumentError(
         absl::StrCat(field, ": an objective of this stage learns gold answers: ", golden, " of ", pairs,

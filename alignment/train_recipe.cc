@@ -101,6 +101,9 @@ absl::Status CheckOnPolicyPairs(const OnPolicyPairs& config, const ObjectiveTrai
   }
   if (traits.score_count > 1)
     return error("answers have one score, an objective of this stage looks at more");
+  if (traits.scores_are_win_probabilities && config.score() != OnPolicyPairs::WIN_RATE) {
+    return error("score: an objective of this stage takes scores for win probabilities; set it to WIN_RATE");
+  }
   if (config.has_direction() && (config.reward_size() != 2 || config.direction().objective_size() != 2)) {
     return error("direction: is between two rewards; name two in reward and in direction.objective");
   }
@@ -370,15 +373,15 @@ absl::Status Run::PrepareStages() {
                        ".reference.precompute: an objective of this stage needs the reference's whole "
                        "distribution at each step; set it to false"));
     }
-    if (traits.baseline == Baseline::kMismatchedKl && ExamplesPerStep(stage.training()) < 2) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(run.field,
     if (traits.couples_examples && stage.training().max_tokens_per_micro_batch() > 0) {
       return absl::InvalidArgumentError(absl::StrCat(
           run.field,
           ".training.max_tokens_per_micro_batch: an objective of this stage compares the answers of a whole "
           "batch, which this cuts; set it to 0"));
     }
+    if (traits.baseline == Baseline::kMismatchedKl && ExamplesPerStep(stage.training()) < 2) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(run.field,
                        ".training.per_device_train_batch_size: an objective of this stage estimates a KL "
                        "divergence from each step's examples; give a step at least 2"));
     }

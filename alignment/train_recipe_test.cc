@@ -92,6 +92,19 @@ TEST_F(TrainRecipeTest, ScoresComeFromTheData) {
               HasSubstr("0 of 24 pairs have 1 in score_chosen and in score_rejected"));
 }
 
+TEST_F(TrainRecipeTest, WinProbabilitiesComeFromTheData) {
+  std::vector<Json> rows = Pairs();
+  for (Json& row : rows) row.update({{"score_chosen", 0.8}, {"score_rejected", 0.4}});
+  const std::string sppo = "sppo { beta: 0.1 win_probabilities: FROM_SCORES }";
+  PLUMB_ASSERT_OK(TrainRecipe(Recipe(sppo, "preference", rows), "never"));
+  EXPECT_NEAR(Steps()[0].at("loss"), 3 * 3 + 1, 1e-3);  // log-ratios are 0 yet
+  rows[7]["score_rejected"] = 1.5;
+  EXPECT_THAT(
+      TrainRecipe(Recipe(sppo, "preference", rows), "never").message(),
+      HasSubstr("stage[0]: an objective of this stage takes scores for win probabilities, from 0 to 1; "
+                "found 1.5"));
+}
+
 TEST_F(TrainRecipeTest, ABatchThatIsComparedIsNotCut) {
   AlignmentRecipe recipe = Recipe("aot {}", "preference", Pairs());
   recipe.mutable_stage(0)->mutable_training()->clear_max_tokens_per_micro_batch();
@@ -232,6 +245,15 @@ TEST_F(TrainRecipeTest, IterationsOnThePolicysOwnPairs) {
   dno->mutable_objective(0)->mutable_contrastive_policy_gradient();  // its scores are the rewards
   PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
 
+  dno->mutable_objective(0)->mutable_sppo()->set_win_probabilities(Sppo::FROM_SCORES);
+  EXPECT_THAT(TrainRecipe(recipe, "never").message(),
+              HasSubstr("stage[1].on_policy_pairs: score: an objective of this stage takes scores for win "
+                        "probabilities"));
+  dno->mutable_on_policy_pairs()->set_score(OnPolicyPairs::WIN_RATE);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  dno->mutable_on_policy_pairs()->clear_score();
+
+  dno->mutable_objective(0)->mutable_dpo();
   dno->mutable_on_policy_pairs()->set_part(3);
   EXPECT_THAT(TrainRecipe(recipe, "never").message(),
               HasSubstr("stage[1].on_policy_pairs: part: 3 of 2 is none"));

@@ -38,6 +38,7 @@ struct ObjectiveTraits {
   bool needs_label = false;  // answers come one by one, good or bad: each is the chosen one of its row
   Baseline baseline = Baseline::kNone;  // of such answers
   int64_t score_count = 0;              // so many of them; 0: any number
+  bool scores_are_win_probabilities = false;
   bool couples_examples = false;  // the loss of a batch is not made of losses of its examples
   bool mean_over_tokens = false;  // a batch's loss weighs an example by its chosen_length, not by 1
 };

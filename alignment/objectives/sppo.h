@@ -11,8 +11,10 @@ namespace plumb {
 //
 //   loss = (lr_w - (P_w - 1/2) / beta)^2 + (lr_l - (P_l - 1/2) / beta)^2
 //
-// P_w = 1 and P_l = 0 unless the recipe says otherwise: TRL's `sppo_hard`. The authors' code halves the sum;
-// a weight of 0.5 does so here.
+// P_w = 1 and P_l = 0 unless the recipe says otherwise: TRL's `sppo_hard`. FROM_SCORES takes each answer's
+// score, in the data or of on_policy_pairs { score: WIN_RATE }: the paper's estimate, the mean over the
+// policy's answers of the probability that it is preferred to them. The authors' code halves the sum; a
+// weight of 0.5 does so here.
 LossOutput SppoLoss(const Sppo& config, const PreferenceLogps& logps);
 
 }  // namespace plumb

@@ -31,7 +31,22 @@ TEST(Sppo, GivenProbabilities) {
                });
 }
 
-TEST(Sppo, Gradients) { ExpectGradients(MakeObjective("sppo { beta: 0.1 }"), TestPairs()); }
+TEST(Sppo, EachAnswersOwnProbability) {
+  const PreferenceLogps logps = TestPairs();
+  const Objective objective = MakeObjective("sppo { beta: 0.3 win_probabilities: FROM_SCORES }");
+  EXPECT_TRUE(objective.traits().needs_scores);
+  EXPECT_EQ(objective.traits().score_count, 1);
+  EXPECT_TRUE(objective.traits().scores_are_win_probabilities);
+  ExpectLosses(objective, logps, [&](int64_t i) {
+    return std::pow(Chosen(logps, i) - (At(logps.score_chosen[i], 0) - 0.5) / 0.3, 2) +
+           std::pow(Rejected(logps, i) - (At(logps.score_rejected[i], 0) - 0.5) / 0.3, 2);
+  });
+}
+
+TEST(Sppo, Gradients) {
+  ExpectGradients(MakeObjective("sppo { beta: 0.1 }"), TestPairs());
+  ExpectGradients(MakeObjective("sppo { beta: 0.1 win_probabilities: FROM_SCORES }"), TestPairs());
+}
 
 }  // namespace
 }  // namespace plumb

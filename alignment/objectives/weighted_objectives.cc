@@ -56,9 +56,10 @@ void Merge(const ObjectiveTraits& traits, ObjectiveTraits* all) {
   all->needs_scores |= traits.needs_scores;
   all->needs_label |= traits.needs_label;
   if (all->baseline == Baseline::kNone) all->baseline = traits.baseline;
+  all->scores_are_win_probabilities |= traits.scores_are_win_probabilities;
   if (all->score_count == 0) all->score_count = traits.score_count;
-  all->mean_over_tokens |= traits.mean_over_tokens;
   all->couples_examples |= traits.couples_examples;
+  all->mean_over_tokens |= traits.mean_over_tokens;
 }
 
 }  // namespace
