@@ -51,10 +51,8 @@ class AttackSuccessPass : public SelectionPass {
 
  private:
   absl::StatusOr<bool> IsUnsafe(const Row& row) const {
-    const Record* unsafe = FindColumn(row, config_.unsafe_column());
-    if (unsafe == nullptr) return true;
-    if (unsafe->is_boolean()) return unsafe->get<bool>();
-    return RowError(row, absl::StrCat("column '", config_.unsafe_column(), "': expected true or false"));
+    if (FindColumn(row, config_.unsafe_column()) == nullptr) return true;
+    return ReadFlag(row, config_.unsafe_column());
   }
 
   // Empty where the column is not there.

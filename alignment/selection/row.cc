@@ -79,6 +79,12 @@ absl::StatusOr<const Record*> ReadAnswers(const Row& row, absl::string_view colu
   return RowError(row, absl::StrCat("column '", column, "': expected a list of answers"));
 }
 
+absl::StatusOr<bool> ReadFlag(const Row& row, absl::string_view column) {
+  const Record* flag = FindColumn(row, column);
+  if (flag != nullptr && flag->is_boolean()) return flag->get<bool>();
+  return RowError(row, absl::StrCat("column '", column, "': expected true or false"));
+}
+
 absl::StatusOr<std::vector<double>> ReadScores(const Row& row, const AnswerColumns& columns) {
   const Record* answers = FindColumn(row, columns.answers());
   const Record* scores = FindColumn(row, columns.scores());

@@ -40,6 +40,9 @@ absl::StatusOr<std::string> RowText(const Row& row, absl::Span<const std::string
 // A column that lists answers.
 absl::StatusOr<const Record*> ReadAnswers(const Row& row, absl::string_view column);
 
+// A column of true or false.
+absl::StatusOr<bool> ReadFlag(const Row& row, absl::string_view column);
+
 // The scores of a row's answers: finite, and as many as there are answers.
 absl::StatusOr<std::vector<double>> ReadScores(const Row& row, const AnswerColumns& columns);
 

@@ -12,6 +12,7 @@
 #include "alignment/evaluate_recipe.h"
 #include "alignment/selection/row.h"
 #include "alignment/selection/sandbox.h"
+#include "alignment/selection/situated_faithfulness.h"
 #include "alignment/selection/text_embedding.h"
 #include "alignment/text_model.h"
 #include "common/config/limits.h"
@@ -554,6 +555,35 @@ TEST_F(Select, ConfidenceReasoningsBecomePairs) {
             wrong + ":1: column 'trusted': expected for each of the 1 answers \"internal\" or \"context\"");
 }
 
+TEST_F(Select, ConfidenceIsAskedForAndFollowed) {
+  const std::string rows = Write(
+      "rows.jsonl",
+      R"({"question": "q1", "context": "c", "internal_answer": "i", "context_answer": "k", "internal_confidence": 0.9, "context_confidence": 0.4, "internal_is_right": true, "context_is_right": false}
+{"question": "q2", "context": "d", "internal_answer": "j", "context_answer": "l", "internal_confidence": 0.5, "context_confidence": 0.4, "internal_is_right": false, "context_is_right": true}
+{"question": "q3", "context": "e", "internal_answer": "m", "context_answer": "n", "internal_confidence": 0.5, "context_confidence": 0.5, "internal_is_right": true, "context_is_right": true}
+)");
+  const auto counts =
+      SelectFromRecipe(Recipe(rows, "step { confidence_prompts {} } step { confidence_rule {} }"));
+  PLUMB_ASSERT_OK(counts);
+  // Right are 1 of 2 answers where the context is right, and 1 of 1 where it is wrong.
+  EXPECT_EQ((*counts)[1].figures,
+            "the context is trusted in 1 of 3 rows; situated faithfulness 0.75 of 3 answers");
+  std::vector<std::string> lines = Lines(Output());
+  EXPECT_EQ(Record::parse(lines[0])["prompt"], SelfGuidedPrompt("q1", "c", "i"));
+  EXPECT_EQ(Record::parse(lines[0])["answer"], "i");
+  EXPECT_EQ(Record::parse(lines[2])["trusted"], "context");
+  EXPECT_EQ(Run(Recipe(rows, "step { confidence_rule { threshold: 0.6 } }")), "3>3");
+  lines = Lines(Output());
+  EXPECT_EQ(Record::parse(lines[0])["answer"], "i");
+  EXPECT_EQ(Record::parse(lines[1])["answer"], "l");
+  EXPECT_EQ(Record::parse(lines[2])["answer"], "n");
+  const std::string wrong = Write("wrong.jsonl", R"({"internal_confidence": 90, "context_confidence": 0.4})");
+  EXPECT_EQ(Run(Recipe(wrong, "step { confidence_rule {} }")),
+            wrong + ":1: column 'internal_confidence': expected a number from 0 to 1");
+  EXPECT_EQ(Run(Recipe(wrong, "step { confidence_prompts {} }")),
+            wrong + ":1: column 'question': expected a text");
+}
+
 constexpr char kTools[] = R"({"name": "calculate_tip", "description": "Calculate the tip"}
 {"tools": "[{\"name\": \"get_news\", \"description\": \"Get the latest news\"}]"}
 {"tools": [{"type": "function", "function": {"name": "play_music", "description": "Play music of a genre"}}]}
@@ -664,7 +694,7 @@ TEST_F(Select, ErrorsNameTheFieldAndThePlace) {
   EXPECT_EQ(Run(Recipe(pairs, "step {}")),
             "step[0]: expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc, "
             "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness, query_rewriting, "
-            "attack_styles, reward, attack_success");
+            "attack_styles, reward, attack_success, confidence_prompts, confidence_rule");
   EXPECT_EQ(Run(Recipe(pairs, "step { mix {} } step { ches { model { from_scratch {} } } }")),
             "step[1].ches.model: expected pretrained, a Hugging Face folder");
   const std::string ches = absl::StrCat("step { ches { model { pretrained: '", Golden("model"), "' } ");

@@ -69,6 +69,10 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakeAttackStylePass(const AttackS
                                                                    const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeAttackSuccessPass(const AttackSuccess& config,
                                                                      const PassContext& context);
+absl::StatusOr<std::unique_ptr<SelectionPass>> MakeConfidencePromptPass(const ConfidencePrompts& config,
+                                                                        const PassContext& context);
+absl::StatusOr<std::unique_ptr<SelectionPass>> MakeConfidenceRulePass(const ConfidenceRule& config,
+                                                                      const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeRewardPass(const RewardScores& config,
                                                               const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeQueryRewritingPass(const QueryRewriting& config,

@@ -9,12 +9,6 @@
 namespace plumb {
 namespace {
 
-absl::StatusOr<bool> ReadTruth(const Row& row, const char* name) {
-  const Record* column = FindColumn(row, name);
-  if (column != nullptr && column->is_boolean()) return column->get<bool>();
-  return RowError(row, absl::StrCat("column '", name, "': expected true or false"));
-}
-
 absl::StatusOr<std::vector<ConfidenceReasoning>> ReadReasonings(const Row& row, size_t count) {
   const Record* trusted = FindColumn(row, "trusted");
   const auto error = [&] {
@@ -39,8 +33,8 @@ class SituatedFaithfulnessPass : public SelectionPass {
 
   absl::Status Take(Row row, RowSink emit) override {
     PLUMB_ASSIGN_OR_RETURN(const Record* answers, ReadAnswers(row, columns_.answers()));
-    PLUMB_ASSIGN_OR_RETURN(const bool internal, ReadTruth(row, "internal_is_right"));
-    PLUMB_ASSIGN_OR_RETURN(const bool context, ReadTruth(row, "context_is_right"));
+    PLUMB_ASSIGN_OR_RETURN(const bool internal, ReadFlag(row, "internal_is_right"));
+    PLUMB_ASSIGN_OR_RETURN(const bool context, ReadFlag(row, "context_is_right"));
     PLUMB_ASSIGN_OR_RETURN(const auto reasonings, ReadReasonings(row, answers->size()));
     for (const AnswerPair& pair : ConfidencePairs(reasonings, internal, context, max_pairs_)) {
       PLUMB_RETURN_IF_ERROR(emit(PairRow(row, columns_, pair)));
