@@ -48,9 +48,15 @@ absl::StatusOr<std::vector<at::Tensor>> Descend(
   at::Tensor table = start.detach().clone();
   at::Tensor mean = at::zeros_like(table), square = at::zeros_like(table);
   std::vector<at::Tensor> tables = {table};
+  const bool has_running_mean = method.traits().baseline == Baseline::kRunningMean;
+  double log_ratio_sum = 0;  // of the means at all steps so far
   for (int64_t step = 1; step <= training.steps; ++step) {
     table = table.detach().requires_grad_(true);
-    const PreferenceLogps inputs = logps(table);
+    PreferenceLogps inputs = logps(table);
+    if (has_running_mean) {
+      log_ratio_sum += (inputs.policy_chosen_logps - inputs.reference_chosen_logps).mean().item<double>();
+      inputs.baseline = at::full_like(inputs.label, log_ratio_sum / static_cast<double>(step));
+    }
     const at::Tensor losses = method.Compute(inputs).loss;
     at::Tensor loss = method.traits().mean_over_tokens
                           ? (losses * inputs.chosen_length).sum() / inputs.chosen_length.sum()

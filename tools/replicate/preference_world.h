@@ -106,7 +106,8 @@ class PreferenceWorld {
   PolicyFigures Measure(const at::Tensor& policy) const;
 
   // All that any objective asks for; gradients flow into `policy`. The baseline of answers that come one by
-  // one is KL(policy || reference()) itself, where programs estimate it.
+  // one is KL(policy || reference()) itself, where programs estimate it; Train() gives an objective that asks
+  // for the running mean that mean.
   PreferenceLogps Logps(const at::Tensor& policy, const at::Tensor& reference,
                         const PreferencePairs& pairs) const;
 

@@ -104,6 +104,34 @@ TEST(PreferenceWorld, UnpairedAnswersAreComparedWithTheKl) {
   EXPECT_GT(world.Measure(policies->back()).reward, world.Measure(world.reference()).reward + 0.3);
 }
 
+TEST(PreferenceWorld, UnpairedAnswersAreComparedWithTheirRunningMean) {
+  const PreferenceWorld world(9, {});
+  const PreferencePairs unpaired = Unpaired(world.pairs());
+  const PreferenceWorld::Training two_steps = {2, 0.05};
+  const auto policies =
+      world.Train("bco { beta: 0.1 }", world.reference(), world.reference(), unpaired, two_steps);
+  ASSERT_TRUE(policies.ok()) << policies.status();
+  // The second step's gradient, from the loss with the mean of both steps as its baseline.
+  const at::Tensor second = (*policies)[1].detach().clone().requires_grad_(true);
+  PreferenceLogps logps = world.Logps(second, world.reference(), unpaired);
+  const at::Tensor ratios = logps.policy_chosen_logps - logps.reference_chosen_logps;
+  const at::Tensor rewards = 0.1 * (ratios - ratios.mean().item<double>() / 2);  // 0 at the first step
+  const at::Tensor signs = 2 * unpaired.label - 1;
+  (1 + (-signs * rewards).exp()).log().mean().backward();
+  // Adam's first moment after two steps; the first step's gradient is that of the reference.
+  const at::Tensor first = world.reference().detach().clone().requires_grad_(true);
+  logps = world.Logps(first, world.reference(), unpaired);
+  (1 + (-signs * 0.1 * (logps.policy_chosen_logps - logps.reference_chosen_logps)).exp())
+      .log()
+      .mean()
+      .backward();
+  const at::Tensor mean = (0.09 * first.grad() + 0.1 * second.grad()) / (1 - 0.81);
+  const at::Tensor square =
+      (0.999 * 0.001 * first.grad().square() + 0.001 * second.grad().square()) / (1 - 0.999 * 0.999);
+  const at::Tensor expected = (*policies)[1] - 0.05 * mean / (square.sqrt() + 1e-8);
+  EXPECT_LT((expected - (*policies)[2]).abs().max().item<double>(), 1e-9);
+}
+
 TEST(PreferenceWorld, GivesObjectivesWhatThePairsHave) {
   const PreferenceWorld world(10, {});
   PreferencePairs pairs = world.pairs();
