@@ -28,6 +28,18 @@ at::Tensor Mask(const Pairs& pairs, std::vector<int64_t> TokenizedPreference::*a
   return at::tensor(all, at::kFloat);
 }
 
+// Undefined where no pair has such a number.
+at::Tensor Optional(const Pairs& pairs, std::optional<double> TokenizedPreference::*number,
+                    double otherwise) {
+  std::vector<double> numbers;
+  bool any = false;
+  for (const TokenizedPreference* pair : pairs) {
+    numbers.push_back((pair->*number).value_or(otherwise));
+    any |= (pair->*number).has_value();
+  }
+  return any ? at::tensor(numbers, at::kDouble) : at::Tensor();
+}
+
 }  // namespace
 
 TokenizedPreference AsPreference(TokenizedText text) {
@@ -80,15 +92,9 @@ at::Tensor Labels(const Pairs& pairs) {
   return at::tensor(labels, at::kFloat);
 }
 
-at::Tensor Margins(const Pairs& pairs) {
-  std::vector<double> margins;
-  bool any = false;
-  for (const TokenizedPreference* pair : pairs) {
-    margins.push_back(pair->margin.value_or(0));
-    any |= pair->margin.has_value();
-  }
-  return any ? at::tensor(margins, at::kDouble) : at::Tensor();
-}
+at::Tensor Margins(const Pairs& pairs) { return Optional(pairs, &TokenizedPreference::margin, 0); }
+
+at::Tensor Weights(const Pairs& pairs) { return Optional(pairs, &TokenizedPreference::weight, 1); }
 
 at::Tensor ChosenScores(const Pairs& pairs) { return Scores(pairs, &TokenizedPreference::score_chosen); }
 

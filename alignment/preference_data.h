@@ -44,6 +44,9 @@ ReferenceColumns CountReferenceColumns(const PreferenceData& data);
 // [B] f32: 1 for good answers, 0 for bad ones; all have a label.
 at::Tensor Labels(const Pairs& pairs);
 
+// [B] f64: undefined where no answer has a weight, 1 for one that has none.
+at::Tensor Weights(const Pairs& pairs);
+
 // [B] f64: undefined where no pair has a margin, 0 for one that has none.
 at::Tensor Margins(const Pairs& pairs);
 

@@ -91,7 +91,10 @@ absl::StatusOr<std::vector<TokenizedPreference>> TokenizeUnpaired(
     TokenizationCounts* counts) {
   PLUMB_ASSIGN_OR_RETURN(auto answers, tokenizer.Unpaired(examples, counts));
   std::vector<TokenizedPreference> rows;
-  for (auto& [text, label] : answers) rows.push_back(AsPreference(std::move(text), label));
+  for (TokenizedAnswer& answer : answers) {
+    rows.push_back(AsPreference(std::move(answer.text), answer.label));
+    rows.back().weight = answer.weight;
+  }
   return rows;
 }
 

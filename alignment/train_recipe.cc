@@ -243,6 +243,7 @@ std::string DataHash(const PreferenceData& data) {
     hash.Add(absl::StrCat(pair.margin.value_or(0), " ", pair.ref_chosen_logps.value_or(0), " ",
                           pair.ref_rejected_logps.value_or(0)));
     if (pair.label.has_value()) hash.Add(*pair.label ? "good" : "bad");
+    if (pair.weight.has_value()) hash.Add(absl::StrCat("weight ", *pair.weight));
     if (pair.score_chosen.empty() && pair.chosen_mask.empty()) continue;  // most pairs have neither
     hash.Add(absl::StrCat(absl::StrJoin(pair.score_chosen, " "), "/", absl::StrJoin(pair.score_rejected, " "),
                           "/", absl::StrJoin(pair.chosen_mask, ""), "/",

@@ -105,6 +105,23 @@ TEST_F(TrainRecipeTest, WinProbabilitiesComeFromTheData) {
                 "found 1.5"));
 }
 
+TEST_F(TrainRecipeTest, AnswersCountByTheirWeights) {
+  std::vector<Json> rows;
+  for (int i = 0; i < 24; ++i) {
+    rows.push_back({{"prompt", absl::StrCat("Q: ", i, "?")}, {"completion", " Yes."}, {"label", i % 2 == 0}});
+  }
+  const AlignmentRecipe plain = Recipe("kto {}", "unpaired", rows);
+  PLUMB_ASSERT_OK(TrainRecipe(plain, "never"));
+  EXPECT_NEAR(Steps()[0].at("loss"), 0.5, 1e-4);
+  for (Json& row : rows) row["weight"] = 3;
+  PLUMB_ASSERT_OK(TrainRecipe(Recipe("kto {}", "unpaired", rows), "never"));
+  EXPECT_NEAR(Steps()[0].at("loss"), 1.5, 1e-4);
+  // Another weight is other data.
+  for (Json& row : rows) row["weight"] = 2;
+  AlignmentRecipe longer = Recipe("kto {}", "unpaired", rows);
+  EXPECT_THAT(TrainRecipe(longer, "auto").message(), HasSubstr("the training data is not what it was"));
+}
+
 TEST_F(TrainRecipeTest, ABatchThatIsComparedIsNotCut) {
   AlignmentRecipe recipe = Recipe("aot {}", "preference", Pairs());
   recipe.mutable_stage(0)->mutable_training()->clear_max_tokens_per_micro_batch();

@@ -77,6 +77,7 @@ PreferenceLogps UnpairedTask::Logps(const Part& part, absl::Span<const int64_t> 
   PreferenceLogps logps = PolicyLogps(tokens.logps, batch);
   SetReferenceLogps(reference, batch, &logps);
   logps.label = Labels(rows);
+  logps.weight = Weights(rows);
   AddMean("entropy", tokens.entropy, metrics);
   std::vector<int64_t> lengths;
   for (const Segment& answer : batch.chosen) lengths.push_back(answer.length());

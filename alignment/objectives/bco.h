@@ -11,9 +11,10 @@ namespace plumb {
 //
 //   good: loss = -log sigmoid(beta (lr - m))        bad: loss = -log sigmoid(-beta (lr - m))
 //
-// so that the paper's reward shift delta is beta m. Without the paper's underlying distribution matching,
-// which weighs bad answers by a classifier of prompts: where prompts of good and bad answers differ in kind,
-// this is not yet the paper's method.
+// so that the paper's reward shift delta is beta m. Where prompts of good and bad answers differ in kind, the
+// paper's underlying distribution matching weighs bad answers by a classifier of prompts:
+// //alignment:select's match_distribution writes such weights to the data
+// (alignment/selection/density_ratio.h).
 LossOutput BcoLoss(const Bco& config, const PreferenceLogps& logps);
 
 }  // namespace plumb

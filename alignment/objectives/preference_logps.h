@@ -35,6 +35,8 @@ struct PreferenceLogps {
 
   // Of answers that come one by one, each the chosen one of its row: 1 for a good one, 0 for a bad one.
   at::Tensor label;
+  // How much the loss of each counts; undefined: 1. WeightedObjectives looks at it, whatever the objective.
+  at::Tensor weight;
   // The log-ratio that theirs are compared with (Baseline), for each the same.
   at::Tensor baseline;
 

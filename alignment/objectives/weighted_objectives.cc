@@ -120,9 +120,10 @@ at::Tensor WeightedObjectives::Compute(const PreferenceLogps& logps, const LossT
   bool has_rewards = false;
   for (const Objective& objective : objectives_) {
     const LossOutput output = objective.Compute(logps);
+    const at::Tensor losses = logps.weight.defined() ? output.loss * logps.weight : output.loss;
     const at::Tensor mean = objective.traits().mean_over_tokens
-                                ? (output.loss * logps.chosen_length).sum() / totals.chosen_tokens
-                                : output.loss.sum() / totals.examples;
+                                ? (losses * logps.chosen_length).sum() / totals.chosen_tokens
+                                : losses.sum() / totals.examples;
     total = total.defined() ? total + objective.weight() * mean : objective.weight() * mean;
     examples = static_cast<double>(output.loss.numel());
     if (objectives_.size() > 1) {

@@ -197,6 +197,19 @@ TEST(WeightedObjectives, ReportsRewardsByLabel) {
   EXPECT_NEAR(means.at("loss"), MakeObjective("kto {}").Compute(logps).loss.mean().item<double>(), 1e-12);
 }
 
+TEST(WeightedObjectives, AnswersCountByTheirWeights) {
+  PreferenceLogps logps = TestPairs();
+  const auto kto = Make({"kto {}"});
+  PLUMB_ASSERT_OK(kto);
+  const at::Tensor losses = MakeObjective("kto {}").Compute(logps).loss;
+  logps.weight = logps.margin;
+  double expected = 0;
+  for (int64_t i = 0; i < 24; ++i) expected += At(logps.margin, i) * At(losses, i) / 24;
+  MetricSums metrics;
+  EXPECT_NEAR(kto->Compute(logps, TotalsOf(logps), &metrics).item<double>(), expected, 1e-12);
+  EXPECT_NEAR(metrics.Means().at("loss"), expected, 1e-12);
+}
+
 TEST(WeightedObjectives, RefusesWhatDoesNotGoTogether) {
   EXPECT_EQ(Make({}).status().message(), "objective: a stage needs at least one");
   EXPECT_EQ(

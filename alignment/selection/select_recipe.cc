@@ -93,14 +93,17 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakePass(const SelectionStep& ste
       return MakeConfidencePromptPass(step.confidence_prompts(), context);
     case SelectionStep::kConfidenceRule:
       return MakeConfidenceRulePass(step.confidence_rule(), context);
+    case SelectionStep::kMatchDistribution:
+      return MakeDistributionMatchPass(step.match_distribution(), context);
     case SelectionStep::STEP_NOT_SET:
       break;
   }
-  return absl::InvalidArgumentError(absl::StrCat(
-      context.field,
-      ": expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc, "
-      "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness, "
-      "query_rewriting, attack_styles, reward, attack_success, confidence_prompts, confidence_rule"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(context.field,
+                   ": expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc, "
+                   "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness, "
+                   "query_rewriting, attack_styles, reward, attack_success, confidence_prompts, "
+                   "confidence_rule, match_distribution"));
 }
 
 std::string StepName(const SelectionStep& step, int index) {

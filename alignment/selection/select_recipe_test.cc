@@ -1,6 +1,7 @@
 #include "alignment/selection/select_recipe.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "alignment/evaluate_recipe.h"
+#include "alignment/selection/density_ratio.h"
 #include "alignment/selection/row.h"
 #include "alignment/selection/sandbox.h"
 #include "alignment/selection/situated_faithfulness.h"
@@ -584,6 +586,48 @@ TEST_F(Select, ConfidenceIsAskedForAndFollowed) {
             wrong + ":1: column 'question': expected a text");
 }
 
+TEST_F(Select, BadAnswersCountByWhereGoodOnesAre) {
+  std::string rows;
+  const auto add = [&](int count, absl::string_view prompt, absl::string_view label) {
+    for (int i = 0; i < count; ++i) {
+      absl::StrAppend(&rows, R"({"prompt": ")", prompt, R"(", "completion": "c", "label": )", label, "}\n");
+    }
+  };
+  add(6, "Seven eight nine ten eleven?", "true");
+  add(1, "Zebras and other animals", "true");
+  add(2, "Seven eight nine ten eleven?", "false");
+  add(5, "Zebras and other animals", "false");
+  const std::string path = Write("rows.jsonl", rows);
+  const std::string step = absl::StrCat("step { match_distribution { model { pretrained: '", Golden("model"),
+                                        "' } max_length: 64 batch_size: 4 ");
+  EXPECT_EQ(Run(Recipe(path, step + "min_ratio: 0.01 } }")), "14>14");
+  std::vector<double> weights;
+  for (const std::string& line : Lines(Output()))
+    weights.push_back(Record::parse(line)["weight"].get<double>());
+  // The classifier itself, on both kinds of prompts.
+  const TextModel model = GoldenModel();
+  const at::Tensor points =
+      EmbedTexts(model, {"Seven eight nine ten eleven?", "Zebras and other animals"}, 64);
+  const std::vector<int64_t> kinds = {0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 1, 1, 1, 1};
+  const at::Tensor ratios = DensityRatios(points.index_select(0, at::tensor(kinds)),
+                                          at::tensor({1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0}))
+                                .value();
+  for (size_t i = 0; i < weights.size(); ++i) {
+    EXPECT_NEAR(weights[i], i < 7 ? 1 : ratios[static_cast<int64_t>(i)].item<double>(), 1e-3) << i;
+  }
+  EXPECT_GT(weights[7], 1);
+  EXPECT_LT(weights[13], 1);
+  EXPECT_EQ(Run(Recipe(path, step + "min_ratio: 2 max_ratio: 2 } }")), "14>14");
+  EXPECT_EQ(Record::parse(Lines(Output())[13])["weight"], 2);
+  EXPECT_EQ(Run(Recipe(path, step + "min_ratio: 2 max_ratio: 1 } }")),
+            "step[0].match_distribution.min_ratio: is above max_ratio");
+  const std::string good = Write("good.jsonl", R"({"prompt": "P", "completion": "c", "label": 1})");
+  EXPECT_EQ(Run(Recipe(good, step + "} }")),
+            "match_distribution: expected good and bad answers, found one kind alone");
+  EXPECT_EQ(Run(Recipe(Write("pairs.jsonl", kPairs), step + "} }")),
+            folder_ + "/pairs.jsonl:1: column 'label': expected true or false");
+}
+
 constexpr char kTools[] = R"({"name": "calculate_tip", "description": "Calculate the tip"}
 {"tools": "[{\"name\": \"get_news\", \"description\": \"Get the latest news\"}]"}
 {"tools": [{"type": "function", "function": {"name": "play_music", "description": "Play music of a genre"}}]}
@@ -694,7 +738,7 @@ TEST_F(Select, ErrorsNameTheFieldAndThePlace) {
   EXPECT_EQ(Run(Recipe(pairs, "step {}")),
             "step[0]: expected one of ches, decontaminate, mix, curriculum, rejection_sampling, dstc, "
             "decontaminate_by_embedding, follow_up_likelihood, situated_faithfulness, query_rewriting, "
-            "attack_styles, reward, attack_success, confidence_prompts, confidence_rule");
+            "attack_styles, reward, attack_success, confidence_prompts, confidence_rule, match_distribution");
   EXPECT_EQ(Run(Recipe(pairs, "step { mix {} } step { ches { model { from_scratch {} } } }")),
             "step[1].ches.model: expected pretrained, a Hugging Face folder");
   const std::string ches = absl::StrCat("step { ches { model { pretrained: '", Golden("model"), "' } ");

@@ -73,6 +73,8 @@ absl::StatusOr<std::unique_ptr<SelectionPass>> MakeConfidencePromptPass(const Co
                                                                         const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeConfidenceRulePass(const ConfidenceRule& config,
                                                                       const PassContext& context);
+absl::StatusOr<std::unique_ptr<SelectionPass>> MakeDistributionMatchPass(const DistributionMatch& config,
+                                                                         const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeRewardPass(const RewardScores& config,
                                                               const PassContext& context);
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeQueryRewritingPass(const QueryRewriting& config,

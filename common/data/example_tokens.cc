@@ -290,18 +290,17 @@ absl::StatusOr<std::vector<TokenizedText>> ExampleTokenizer::Texts(absl::Span<co
       [](const TokenizedText& text) { return HasPredictedToken(text.prompt_ids, text.completion_ids); });
 }
 
-absl::StatusOr<std::vector<std::pair<TokenizedText, bool>>> ExampleTokenizer::Unpaired(
+absl::StatusOr<std::vector<TokenizedAnswer>> ExampleTokenizer::Unpaired(
     absl::Span<const UnpairedExample> examples, TokenizationCounts* counts) const {
-  using Labelled = std::pair<TokenizedText, bool>;
-  return ForAll<UnpairedExample, Labelled>(
+  return ForAll<UnpairedExample, TokenizedAnswer>(
       examples, counts,
-      [this](const UnpairedExample& example, TokenizationCounts* own) -> absl::StatusOr<Labelled> {
+      [this](const UnpairedExample& example, TokenizationCounts* own) -> absl::StatusOr<TokenizedAnswer> {
         PLUMB_ASSIGN_OR_RETURN(TokenizedText text,
                                Text(example.prompt, example.completion, example.tools, own));
-        return Labelled(std::move(text), example.label);
+        return TokenizedAnswer{std::move(text), example.label, example.weight};
       },
-      [](const Labelled& labelled) {
-        return HasPredictedToken(labelled.first.prompt_ids, labelled.first.completion_ids);
+      [](const TokenizedAnswer& answer) {
+        return HasPredictedToken(answer.text.prompt_ids, answer.text.completion_ids);
       });
 }
 

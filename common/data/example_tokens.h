@@ -50,9 +50,9 @@ class ExampleTokenizer {
                                                                TokenizationCounts* counts) const;
   absl::StatusOr<std::vector<TokenizedText>> Texts(absl::Span<const TextExample> examples,
                                                    TokenizationCounts* counts) const;
-  // The label goes with the text.
-  absl::StatusOr<std::vector<std::pair<TokenizedText, bool>>> Unpaired(
-      absl::Span<const UnpairedExample> examples, TokenizationCounts* counts) const;
+  // Label and weight go with the text.
+  absl::StatusOr<std::vector<TokenizedAnswer>> Unpaired(absl::Span<const UnpairedExample> examples,
+                                                        TokenizationCounts* counts) const;
 
   // Tokens of a prompt alone, as generation begins with them.
   absl::StatusOr<std::vector<int64_t>> Prompt(const Content& prompt, const std::string& tools = "") const;

@@ -288,7 +288,7 @@ TEST(ExampleTokens, ToolsReachTheTemplate) {
   const auto unpaired =
       example_tokenizer.Unpaired({{example.prompt, example.chosen, true, "[4]", "x.jsonl:1"}}, &counts)
           .value();
-  EXPECT_EQ(Letters(unpaired[0].first.prompt_ids), "[4]u:hi;a:");
+  EXPECT_EQ(Letters(unpaired[0].text.prompt_ids), "[4]u:hi;a:");
 
   PreferenceExample plain = Pair("q", "a", "b");
   plain.tools = "[1]";

@@ -55,6 +55,7 @@ struct UnpairedExample {
   bool label = false;
   std::string tools;
   std::string where;
+  std::optional<double> weight = std::nullopt;  // of its loss
 };
 
 struct StepwiseExample {
@@ -88,12 +89,19 @@ struct TokenizedPreference {
   std::vector<bool>
       chosen_mask;  // whether each token of chosen_ids counts; empty where the data does not say
   std::vector<bool> rejected_mask;
-  std::optional<bool> label;  // of an answer without a pair, which stands as the chosen one
+  std::optional<bool> label;     // of an answer without a pair, which stands as the chosen one
+  std::optional<double> weight;  // of such an answer's loss
 };
 
 struct TokenizedText {
   std::vector<int64_t> prompt_ids;      // not learnt
   std::vector<int64_t> completion_ids;  // learnt
+};
+
+struct TokenizedAnswer {
+  TokenizedText text;
+  bool label = false;
+  std::optional<double> weight;
 };
 
 }  // namespace plumb

@@ -426,10 +426,20 @@ absl::Status ReadBothAnswers(const Columns& columns, std::vector<UnpairedExample
   return absl::OkStatus();
 }
 
+// How much an answer counts.
+absl::StatusOr<std::optional<double>> ReadWeight(const Columns& columns) {
+  PLUMB_ASSIGN_OR_RETURN(const std::optional<double> weight, ReadNumber(columns, "weight"));
+  if (weight.has_value() && *weight < 0) {
+    return absl::InvalidArgumentError("column 'weight': expected a number that is not negative");
+  }
+  return weight;
+}
+
 absl::Status ReadLabelled(const Columns& columns, std::vector<UnpairedExample>* examples) {
   const absl::string_view label = columns.AnyOf("label", "kto_tag");
   if (label.empty() && columns.Has("chosen")) return ReadBothAnswers(columns, examples);
   UnpairedExample example;
+  PLUMB_ASSIGN_OR_RETURN(example.weight, ReadWeight(columns));
   PLUMB_ASSIGN_OR_RETURN(example.tools, ReadTools(columns));
   PLUMB_ASSIGN_OR_RETURN(const bool answered, ReadAnswered(columns, &example));
   const absl::string_view conversation = ConversationColumn(columns);

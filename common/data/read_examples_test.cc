@@ -299,6 +299,12 @@ TEST(ReadUnpairedTest, Forms) {
   EXPECT_EQ(Unpaired(R"({"instruction": "Add", "input": "1 1", "output": "2", "kto_tag": true})"),
             "user:Add\n1 1 / assistant:2 / good");
   EXPECT_EQ(Unpaired(R"({"chosen": "a b", "rejected": "a c"})"), R"("a" / " b" / good; "a" / " c" / bad)");
+  const auto weighted =
+      ReadUnpaired(Rows(R"({"prompt": "p", "completion": "c", "label": true, "weight": 0.5})"));
+  PLUMB_ASSERT_OK(weighted);
+  EXPECT_EQ(weighted->at(0).weight, 0.5);
+  EXPECT_EQ(Unpaired(R"({"prompt": "p", "completion": "c", "label": true, "weight": -1})"),
+            "error: rows.jsonl:1: column 'weight': expected a number that is not negative");
   EXPECT_EQ(Unpaired(R"({"prompt": "p", "completion": "c", "label": "yes"})"),
             "error: rows.jsonl:1: column 'label': expected true or false, found string");
   EXPECT_EQ(Unpaired(R"({"messages": [{"role": "user", "content": "Hi"}], "label": true})"),
