@@ -290,7 +290,7 @@ TEST(RunStudy, SaysWhatIsWrong) {
   const std::string recipe = folder + "/recipe.textproto", whole = ReadFile(recipe).value();
   PLUMB_ASSERT_OK(WriteFileAtomically(recipe, whole.substr(0, whole.size() / 2)));
   EXPECT_THAT(message(absl::StrCat(kBranin, "max_evaluations: 2")),
-              HasSubstr("its recipe.textproto cannot be read"));
+              HasSubstr("its recipe.textproto is no recipe of this program"));
   PLUMB_ASSERT_OK(WriteFileAtomically(recipe, whole));
   EXPECT_THAT(message(absl::StrCat(kBranin, "max_evaluations: 2 method { rank { m: 3 k: 4 } }")),
               HasSubstr("k 4: must be within [1, 3]"));

@@ -94,8 +94,9 @@ TEST(GenerationSearchTest, NeitherBatchesNorOrderNorThreadsNorStrangersCount) {
       const at::Tensor points = batches->Ask(batch).value(), values = Bowl(points)->values;
       PLUMB_ASSERT_OK(batches->Tell(points.flip(0), values.flip(0)));
       // Never asked for: it counts as found, and moves nothing.
-      if (batches->told() == batch)
+      if (batches->told() == batch) {
         PLUMB_ASSERT_OK(batches->Tell(Tensor({9, 9, 9}).view({1, 3}), Tensor({-1})));
+      }
     }
     EXPECT_EQ(batches->best_value(), -1);
     EXPECT_EQ(batches->asked(), one->asked());
@@ -112,7 +113,9 @@ TEST(GenerationSearchTest, ARunThatWasKilledGoesOnAsIfNothingHadBeen) {
       const auto whole = make(1), killed = make(1), resumed = make(1);
       Minimize(*whole, Bowl, Evaluations(120, 3)).value();
       if (told > 0) Minimize(*killed, Bowl, Evaluations(told, 3)).value();
-      if (told > 9) PLUMB_ASSERT_OK(killed->Ask(3));  // killed while it evaluates these
+      if (told > 9) {
+        PLUMB_ASSERT_OK(killed->Ask(3));  // killed while it evaluates these
+      }
       PLUMB_ASSERT_OK(killed->Save(path));
       PLUMB_ASSERT_OK(resumed->Load(path));
       Minimize(*resumed, Bowl, Evaluations(120 - told, 3)).value();

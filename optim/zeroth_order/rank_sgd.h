@@ -40,7 +40,7 @@ struct RankSgdOptions {
   int64_t line_search_points = 0;  // 0: no line search; each other count costs a second query a round
   double line_search_shrink = 0.5;
   // A box, [d] each, in which x and all points of queries are kept; undefined: there is none.
-  at::Tensor lower, upper;
+  at::Tensor lower = {}, upper = {};
 };
 
 // The paper's algorithm, without and with line search, driven from outside: Ask() the points of the next
