@@ -53,6 +53,10 @@
 #include "common/train/threads.h"
 #include "common/train/train.h"
 #include "optim/make_optimizer.h"
+#include "optim/private/clipped_task.h"
+#include "optim/private/dp_sgd.h"
+#include "optim/private/pld_accountant.h"
+#include "optim/private/rdp_accountant.h"
 
 namespace plumb {
 namespace {
@@ -131,6 +135,33 @@ absl::Status CheckTargetSurrogate(const Stage& stage, const ObjectiveTraits& tra
     return absl::InvalidArgumentError(
         option +
         "an objective of this stage has targets that are no log-probabilities of answers; leave it out");
+  }
+  return absl::OkStatus();
+}
+
+// Privacy is of examples: none may reach the weights but through its own clipped gradient.
+absl::Status CheckPrivacy(const Stage& stage, const ObjectiveTraits& traits, const std::string& field) {
+  if (!stage.has_privacy()) return absl::OkStatus();
+  const std::string option = field + ".privacy: ";
+  if (stage.privacy().noise_case() == DifferentialPrivacy::NOISE_NOT_SET) {
+    return absl::InvalidArgumentError(option + "set target_epsilon or noise_multiplier");
+  }
+  if (stage.has_on_policy_kl() || stage.has_on_policy_pairs() || stage.has_preference_degree() ||
+      stage.has_fast_slow() || stage.has_cross_domain() || stage.has_target_surrogate()) {
+    return absl::InvalidArgumentError(option +
+                                      "not with on_policy_kl, on_policy_pairs, preference_degree, fast_slow, "
+                                      "cross_domain or target_surrogate, whose steps look at examples more "
+                                      "than once or at several together");
+  }
+  if (traits.couples_examples || traits.baseline != Baseline::kNone) {
+    return absl::InvalidArgumentError(
+        option + "an objective of this stage compares examples with each other; choose another");
+  }
+  if (stage.training().max_grad_norm() != 0 && stage.training().has_max_grad_norm()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(field,
+                     ".training.max_grad_norm: with privacy each example's gradient is clipped, by "
+                     "privacy.max_grad_norm; leave it out"));
   }
   return absl::OkStatus();
 }
@@ -290,6 +321,8 @@ class Run {
   absl::StatusOr<std::vector<WeightedReward>> LoadRewards(const StageRun& run);
   absl::Status MakeTask(StageRun* run);
   absl::StatusOr<std::unique_ptr<Optimizer>> MakeStageOptimizer(const StageRun& run) const;
+  absl::StatusOr<std::unique_ptr<Optimizer>> MakePrivateOptimizer(const StageRun& run) const;
+  absl::Status TellPrivacy(const StageRun& run, const DpSgd& optimizer);
   absl::Status Remember(const StageRun& run);
   absl::Status CombineDomains(const StageRun& run);
   static absl::Status CheckPrompts(const StageRun& run);
@@ -419,6 +452,7 @@ absl::Status Run::PrepareStages() {
     }
     PLUMB_RETURN_IF_ERROR(CheckModules(stage, traits, recipe_.model(), run.field));
     PLUMB_RETURN_IF_ERROR(CheckTargetSurrogate(stage, traits, run.field));
+    PLUMB_RETURN_IF_ERROR(CheckPrivacy(stage, traits, run.field));
     run.data_config = recipe_.data();
     MergeOver(stage.data(), &run.data_config);
     PLUMB_RETURN_IF_ERROR(CheckDataConfig(run.data_config, run.data_traits, run.field));
@@ -508,6 +542,9 @@ absl::Status Run::TrainStage(int index) {
 
   if (stage.has_cross_domain()) PLUMB_RETURN_IF_ERROR(Remember(run));
   PLUMB_RETURN_IF_ERROR(MakeTask(&run));
+  if (stage.has_privacy()) {
+    run.task = std::make_unique<ClippedTask>(std::move(run.task), stage.privacy().max_grad_norm());
+  }
   PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer, MakeStageOptimizer(run));
   if (stage.has_accelerated()) {
     iterates_.Start(TrainedParameters(policy_));
@@ -536,10 +573,18 @@ absl::Status Run::TrainStage(int index) {
     return WriteStageSamples(run, "before");
   };
   context.evaluation_warning = LikelihoodOverOptimisation;
+  TrainingOptions training = stage.training();
+  if (stage.has_privacy()) {
+    context.poisson_sampling = true;
+    training.set_max_grad_norm(0);
+  }
   PLUMB_ASSIGN_OR_RETURN(
       const TrainResult result,
-      plumb::Train(run.task.get(), optimizer.get(), stage.schedule(), stage.training(), run.eval, context));
+      plumb::Train(run.task.get(), optimizer.get(), stage.schedule(), training, run.eval, context));
   metrics_position_ = result.metrics_position;
+  if (stage.has_privacy()) {
+    PLUMB_RETURN_IF_ERROR(TellPrivacy(run, static_cast<const DpSgd&>(*optimizer)));
+  }
   if (stage.has_accelerated()) iterates_.Extrapolate(stage.accelerated().alpha(), TrainedParameters(policy_));
   if (stage.has_cross_domain()) PLUMB_RETURN_IF_ERROR(CombineDomains(run));
 
@@ -570,9 +615,46 @@ absl::StatusOr<std::unique_ptr<Optimizer>> Run::MakeStageOptimizer(const StageRu
     return std::make_unique<TargetSurrogateOptimizer>(
         std::move(inner), task, stage.target_surrogate().inner_steps(), stage.training().max_grad_norm());
   }
+  if (stage.has_privacy()) return MakePrivateOptimizer(run);
   if (!stage.has_fast_slow()) return MakeOptimizer(stage.optimizer(), run.task->TrainableParameters());
   return MakeFastSlowOptimizer(stage.optimizer(), stage.fast_slow().slow_learning_rate_ratio(),
                                run.task->TrainableParameters());
+}
+
+absl::StatusOr<std::unique_ptr<Optimizer>> Run::MakePrivateOptimizer(const StageRun& run) const {
+  const Stage& stage = run.stage;
+  const DifferentialPrivacy& privacy = stage.privacy();
+  const int64_t examples = run.task->TrainExampleCount();
+  DpSgdOptions options;
+  options.examples = examples;
+  options.sampling_rate =
+      std::min(1.0, static_cast<double>(ExamplesPerStep(stage.training())) / static_cast<double>(examples));
+  options.max_grad_norm = privacy.max_grad_norm();
+  options.noise_multiplier = privacy.noise_multiplier();
+  if (privacy.has_target_epsilon()) {
+    PLUMB_ASSIGN_OR_RETURN(
+        options.noise_multiplier,
+        PldNoiseMultiplier(privacy.target_epsilon(), privacy.target_delta(), options.sampling_rate,
+                           PlannedSteps(stage.training(), examples)));
+  }
+  PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> inner,
+                         MakeOptimizer(stage.optimizer(), run.task->TrainableParameters()));
+  return DpSgd::Create(options, run.task->TrainableParameters(), std::move(inner),
+                       RandomStream(recipe_.seed(), "privacy").Child(stage.name()));
+}
+
+absl::Status Run::TellPrivacy(const StageRun& run, const DpSgd& optimizer) {
+  const SampledGaussian spent = optimizer.Spent();
+  const double delta = run.stage.privacy().target_delta();
+  // With next to no noise losses have too wide a range to be tight about.
+  const auto loss = PrivacyLossDistribution::Compose({spent});
+  PLUMB_ASSIGN_OR_RETURN(const double epsilon, loss.ok() ? loss->Epsilon(delta) : RdpEpsilon({spent}, delta));
+  const std::string text =
+      absl::StrFormat("epsilon %.4g at delta %g (%d steps, sampling rate %.4g, noise multiplier %.4g)",
+                      epsilon, delta, spent.steps, spent.sampling_rate, spent.noise_multiplier);
+  Say(absl::StrCat(run.stage.name(), ": privacy: ", text));
+  facts_.push_back({absl::StrCat("privacy of ", run.stage.name()), text});
+  return WriteRunFiles();
 }
 
 // Some of the stage's pairs, with what its reference says of them.

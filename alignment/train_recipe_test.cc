@@ -418,6 +418,54 @@ TEST_F(TrainRecipeTest, SurrogatesTakeSeveralStepsOnABatch) {
               HasSubstr("stage[0].target_surrogate: an objective of this stage has targets that are no"));
 }
 
+TEST_F(TrainRecipeTest, TrainsWithDifferentialPrivacy) {
+  AlignmentRecipe recipe = Recipe("dpo {}", "preference", Pairs());
+  Stage* stage = recipe.mutable_stage(0);
+  stage->mutable_training()->set_per_device_train_batch_size(24);  // so that every step takes every example
+  stage->mutable_training()->set_max_grad_norm(0);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::vector<Json> plain = Steps();
+  // Hardly clipped, and with hardly any noise, it is the training that it was.
+  stage->mutable_privacy()->set_noise_multiplier(1e-7);
+  stage->mutable_privacy()->set_max_grad_norm(100);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  ASSERT_EQ(Steps().size(), 4u);
+  EXPECT_NEAR(Steps()[3].at("loss"), plain[3].at("loss"), 1e-3);
+  EXPECT_LT(Steps()[3].at("loss"), 0.9 * plain[0].at("loss").get<double>());
+  EXPECT_EQ(Steps()[3].at("clipped_gradients"), 0);
+
+  // A step of 6 of the 18 examples on average.
+  stage->mutable_training()->set_per_device_train_batch_size(6);
+  stage->mutable_training()->clear_max_grad_norm();
+  stage->mutable_privacy()->set_target_epsilon(4);
+  stage->mutable_privacy()->set_target_delta(0.01);
+  stage->mutable_privacy()->set_max_grad_norm(0.5);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const std::vector<Json> noisy = Steps();
+  EXPECT_EQ(noisy[1].at("clipped_gradients"), 1);
+  const auto report = [&] { return ReadFile(folder_ + "/run/report.html").value(); };
+  EXPECT_THAT(report(),
+              HasSubstr("epsilon 4 at delta 0.01 (4 steps, sampling rate 0.3333, noise multiplier"));
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "auto"));  // nothing is left to do, nor more to tell
+  EXPECT_THAT(report(), HasSubstr("epsilon 4 at delta 0.01 (4 steps"));
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  EXPECT_EQ(Steps()[3].at("loss"), noisy[3].at("loss"));
+
+  const auto message = [&] { return std::string(TrainRecipe(recipe, "never").message()); };
+  stage->mutable_training()->set_max_grad_norm(1);
+  EXPECT_THAT(message(), HasSubstr("stage[0].training.max_grad_norm: with privacy"));
+  stage->mutable_training()->clear_max_grad_norm();
+  stage->mutable_fast_slow();
+  EXPECT_THAT(message(), HasSubstr("fast_slow"));
+  stage->clear_fast_slow();
+  stage->mutable_privacy()->clear_target_epsilon();
+  EXPECT_THAT(message(), HasSubstr("stage[0].privacy: set target_epsilon or noise_multiplier"));
+  stage->mutable_privacy()->set_noise_multiplier(1);
+  stage->mutable_objective(0)->mutable_aot();
+  stage->mutable_training()->set_max_tokens_per_micro_batch(0);
+  EXPECT_THAT(message(), HasSubstr("stage[0].privacy: an objective of this stage compares examples"));
+}
+
 // Any optimizer of the oneof, by the same field.
 TEST_F(TrainRecipeTest, TrainsByAnyOptimizer) {
   AlignmentRecipe recipe = Recipe("dpo {}", "preference", Pairs());

@@ -10,6 +10,14 @@ int64_t CeilDivide(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
+std::vector<int64_t> PoissonSample(const RandomStream& random, int64_t examples, double sampling_rate) {
+  std::vector<int64_t> sample;
+  for (int64_t i = 0; i < examples; ++i) {
+    if (random.Uniform(i) < sampling_rate) sample.push_back(i);
+  }
+  return sample;
+}
+
 ExampleOrder::ExampleOrder(int64_t example_count, int64_t batch_size, int64_t accumulation_steps,
                            bool shuffle, const RandomStream& random)
     : example_count_(example_count),

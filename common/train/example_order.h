@@ -9,6 +9,10 @@
 
 namespace plumb {
 
+// Which of the examples 0 .. examples-1 join a step, ascending, each by itself with probability
+// `sampling_rate`; often none.
+std::vector<int64_t> PoissonSample(const RandomStream& random, int64_t examples, double sampling_rate);
+
 // Which examples each optimizer step takes: a pure function of (random stream, epoch), so that a resumed run
 // needs to know the step alone. Counts steps, batches and epochs as transformers' Trainer does: batches of
 // `batch_size` examples, the last of an epoch smaller (drop_last is false), `accumulation_steps` batches a

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 namespace plumb {
 namespace {
 
@@ -73,6 +76,21 @@ TEST(ExampleOrderTest, AccumulationDoesNotChangeWhatAStepHolds) {
     EXPECT_EQ(Examples(ExampleOrder(21, 4, 2, true, kRandom), step), whole);
     EXPECT_EQ(Examples(ExampleOrder(21, 1, 8, true, kRandom), step), whole);
   }
+}
+
+TEST(PoissonSampleTest, EachExampleJoinsByItself) {
+  int64_t drawn = 0, together = 0;
+  constexpr int64_t kSteps = 400;
+  for (int64_t step = 0; step < kSteps; ++step) {
+    const std::vector<int64_t> sample = PoissonSample(RandomStream(3, "s").Child(step), 100, 0.2);
+    EXPECT_TRUE(std::is_sorted(sample.begin(), sample.end()));
+    drawn += sample.size();
+    together += std::count(sample.begin(), sample.end(), 4) * std::count(sample.begin(), sample.end(), 5);
+  }
+  EXPECT_NEAR(drawn / (100.0 * kSteps), 0.2, 5 * std::sqrt(0.16 / (100 * kSteps)));
+  EXPECT_NEAR(together / double{kSteps}, 0.04, 5 * std::sqrt(0.04 / kSteps));
+  EXPECT_TRUE(PoissonSample(RandomStream(3, "s"), 100, 0).empty());
+  EXPECT_EQ(PoissonSample(RandomStream(3, "s"), 100, 1).size(), 100);
 }
 
 }  // namespace

@@ -72,6 +72,7 @@ class Trainer {
 
   absl::Status TrainUntilDone();
   absl::Status StepOnce();
+  absl::Span<const int64_t> StepExamples();  // valid until the next call
   absl::StatusOr<StepFigures> TakeStep();
   absl::Status AccumulateGradients(const TrainStep& step, MetricSums* sums);
   absl::Status CheckFinite(const StepFigures& figures, const MetricSums& sums) const;
@@ -96,6 +97,7 @@ class Trainer {
   RandomStream random_;
   std::string recipe_text_;
   std::optional<ExampleOrder> order_;
+  std::vector<int64_t> sample_;  // Poisson's
   int64_t max_steps_ = 0;
   int64_t resumed_at_step_ = 0;
   int64_t saved_step_ = -1;  // by this run
@@ -111,10 +113,7 @@ absl::Status Trainer::Prepare() {
     return absl::InvalidArgumentError(absl::StrCat(context_.name, ": nothing to train"));
   order_.emplace(examples, training_.per_device_train_batch_size(), training_.gradient_accumulation_steps(),
                  context_.shuffle, random_.Child("order"));
-  max_steps_ =
-      training_.max_steps() >= 0
-          ? training_.max_steps()
-          : static_cast<int64_t>(std::ceil(training_.num_train_epochs() * order_->steps_per_epoch()));
+  max_steps_ = PlannedSteps(training_, examples);
   if (context_.recipe != nullptr) {
     google::protobuf::TextFormat::PrintToString(*context_.recipe, &recipe_text_);
   }
@@ -243,10 +242,18 @@ absl::Status Trainer::StepOnce() {
   return due && !Done() ? Save() : absl::OkStatus();
 }
 
+absl::Span<const int64_t> Trainer::StepExamples() {
+  if (!context_.poisson_sampling) return order_->Examples(state_.step);
+  const int64_t count = task_->TrainExampleCount();
+  const int64_t step_size = training_.per_device_train_batch_size() * training_.gradient_accumulation_steps();
+  sample_ = PoissonSample(random_.Child("sample").Child(state_.step), count,
+                          static_cast<double>(step_size) / static_cast<double>(count));
+  return sample_;
+}
+
 absl::StatusOr<StepFigures> Trainer::TakeStep() {
   const auto start = std::chrono::steady_clock::now();
-  const TrainStep step = {state_.step, order_->Examples(state_.step),
-                          random_.Child("step").Child(state_.step)};
+  const TrainStep step = {state_.step, StepExamples(), random_.Child("step").Child(state_.step)};
   MetricSums sums;
   PLUMB_RETURN_IF_ERROR(AccumulateGradients(step, &sums));
 
@@ -403,6 +410,13 @@ TrainResult Trainer::Result() const {
 }
 
 }  // namespace
+
+int64_t PlannedSteps(const TrainingOptions& training, int64_t examples) {
+  if (training.max_steps() >= 0) return training.max_steps();
+  const ExampleOrder order(examples, training.per_device_train_batch_size(),
+                           training.gradient_accumulation_steps(), /*shuffle=*/false, RandomStream(0, ""));
+  return static_cast<int64_t>(std::ceil(training.num_train_epochs() * order.steps_per_epoch()));
+}
 
 absl::StatusOr<TrainResult> Train(TrainTask* task, Optimizer* optimizer, const Schedule& schedule,
                                   const TrainingOptions& training, const EvalOptions& eval,

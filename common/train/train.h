@@ -30,6 +30,9 @@ struct TrainContext {
   std::string folder;  // made if need be; holds checkpoint-1, checkpoint-2 ... of this training and no other
   uint64_t seed = 42;
   bool shuffle = true;  // false: every epoch goes through the examples in the order of the task
+  // Each example joins each step by itself, with the probability that makes a step's size right on average,
+  // as differential privacy asks; a step may have none.
+  bool poisson_sampling = false;
 
   // "auto": from the newest complete checkpoint in `folder`, from the start when there is none. "never": from
   // the start; checkpoints in `folder` are removed. Else the path of a checkpoint.
@@ -67,6 +70,9 @@ struct TrainResult {
   std::map<std::string, double> last_evaluation;
   int64_t metrics_position = 0;  // of the sink at the end
 };
+
+// The optimizer steps that Train() plans for so many examples.
+int64_t PlannedSteps(const TrainingOptions& training, int64_t examples);
 
 // Trains `task` with `optimizer`, as transformers' Trainer does where nothing else is said:
 //  - A step takes per_device_train_batch_size * gradient_accumulation_steps examples; an epoch's last step

@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "common/files/files.h"
@@ -141,6 +143,31 @@ TEST_F(TrainTest, WithoutShufflingExamplesComeInOrderAndTheLastStepTakesWhatIsLe
   EXPECT_THAT(attempt.task.micro_batches,
               ElementsAre(ElementsAre(0, 1, 2, 3), ElementsAre(4, 5, 6, 7), ElementsAre(8, 9, 10, 11),
                           ElementsAre(12, 13, 14, 15), ElementsAre(16, 17, 18, 19), ElementsAre(20)));
+}
+
+TEST_F(TrainTest, PoissonSamplingDrawsEachStepByItself) {
+  const auto run = [](const std::string& training) {
+    Attempt attempt;
+    attempt.context.poisson_sampling = true;
+    attempt.training = training;
+    EXPECT_EQ(attempt.Run().value().steps, 60);
+    return attempt.task.micro_batches;
+  };
+  // 4 of 21 examples a step on average, of which none is there twice.
+  const std::string four = "max_steps: 60 per_device_train_batch_size: 4";
+  const auto micro_batches = run(four);
+  std::vector<int64_t> counts(21);
+  int64_t drawn = 0;
+  for (const std::vector<int64_t>& examples : micro_batches) {
+    for (const int64_t example : examples) ++counts[example];
+    drawn += examples.size();
+    EXPECT_THAT(std::set<int64_t>(examples.begin(), examples.end()), SizeIs(examples.size()));
+  }
+  EXPECT_NEAR(drawn, 60 * 4, 5 * std::sqrt(60 * 4));
+  EXPECT_GT(*std::max_element(counts.begin(), counts.end()), *std::min_element(counts.begin(), counts.end()));
+  EXPECT_EQ(run(four), micro_batches);
+  // Steps without an example are steps too.
+  EXPECT_LT(run("max_steps: 60 per_device_train_batch_size: 1").size(), 60u);
 }
 
 TEST_F(TrainTest, StepsFollowFromEpochsUnlessGiven) {

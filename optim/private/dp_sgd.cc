@@ -21,14 +21,6 @@ constexpr char kSteps[] = "dp_sgd.steps";
 
 }  // namespace
 
-std::vector<int64_t> PoissonSample(const RandomStream& random, int64_t examples, double sampling_rate) {
-  std::vector<int64_t> sample;
-  for (int64_t i = 0; i < examples; ++i) {
-    if (random.Uniform(i) < sampling_rate) sample.push_back(i);
-  }
-  return sample;
-}
-
 at::Tensor ClippingFactors(const at::Tensor& squared_norms, double max_grad_norm) {
   // A norm of 0 gives an infinity, which the limit of 1 takes away.
   return (max_grad_norm * squared_norms.to(at::kDouble).rsqrt()).clamp_max(1);
@@ -88,7 +80,7 @@ void DpSgd::Step(double learning_rate) {
             ? tensor.grad().to(dtype).contiguous()
             : at::zeros_like(tensor, at::TensorOptions().dtype(dtype), at::MemoryFormat::Contiguous);
     AddNormalNoise(random_.Child(name).Child(steps_), deviation, 1 / expected_batch_size, gradient);
-    parameter.mutable_grad() = gradient.to(tensor.scalar_type());
+    parameter.mutable_grad() = gradient;
   }
   ++steps_;
   optimizer_->Step(learning_rate);

@@ -19,20 +19,18 @@
 namespace plumb {
 
 // DP-SGD: Abadi et al. 2016 (arXiv 1607.00133), Algorithm 1, with Poisson sampling. A step is
-//   sample   each example with probability q                                     PoissonSample()
-//   clip     g_b * min(1, C / |g_b|), over all parameters at once ("flat")       ClippingFactors()
-//   noise    (sum over b + N(0, (noise_multiplier C)^2)) / L, L = q * examples   DpSgd::Step()
+//   sample   each example with probability q                     PoissonSample(),
+//   common/train/example_order.h clip     g_b * min(1, C / |g_b|), over all parameters at once ("flat")
+//   ClippingFactors() noise    (sum over b + N(0, (noise_multiplier C)^2)) / L, L = q * examples
+//   DpSgd::Step()
 // and whatever optimizer follows. Divided by the expected batch size L, not by how many were drawn, which is
-// private. As an `Optimizer` around another one it fits the train loop as it is: a task whose loss is the
-// plain sum of clipped examples' losses adds up clipped gradients in any number of micro-batches (a factor
-// depends on its own example alone, so that the sum is that of one batch), and noise is added once, in
-// Step(). Whole models are clipped by GhostClipping (ghost_clipping.h); by hand, squared norms come from
+// private. As an `Optimizer` around another one it fits the train loop as it is: clipped gradients add up in
+// any number of micro-batches (a factor depends on its own example alone, so that the sum is that of one
+// batch), and noise is added once, in Step(). Any task is clipped by ClippedTask (clipped_task.h), whole
+// models faster by GhostClipping (ghost_clipping.h); by hand, squared norms come from
 // ghost_norm.h, then gradients from output gradients that ScaleByExample() has scaled, or from a second
 // backward pass of sum over b of factor_b * loss_b. Noise comes from common/kernels/normal_noise.h;
 // that a sum in floating point tells some of its terms' last bits (Mironov 2012) is not defended against.
-
-// Which of the examples 0 .. examples-1 join a step, ascending; often none.
-std::vector<int64_t> PoissonSample(const RandomStream& random, int64_t examples, double sampling_rate);
 
 // min(1, max_grad_norm / |g_b|) from the squared norms [B]; f64 [B].
 at::Tensor ClippingFactors(const at::Tensor& squared_norms, double max_grad_norm);

@@ -52,21 +52,6 @@ std::unique_ptr<DpSgd> NewDpSgd(const DpSgdOptions& options, const std::vector<N
       .value();
 }
 
-TEST(PoissonSampleTest, EachExampleJoinsByItself) {
-  int64_t drawn = 0, together = 0;
-  constexpr int64_t kSteps = 400;
-  for (int64_t step = 0; step < kSteps; ++step) {
-    const std::vector<int64_t> sample = PoissonSample(RandomStream(3, "s").Child(step), 100, 0.2);
-    EXPECT_TRUE(std::is_sorted(sample.begin(), sample.end()));
-    drawn += sample.size();
-    together += std::count(sample.begin(), sample.end(), 4) * std::count(sample.begin(), sample.end(), 5);
-  }
-  EXPECT_NEAR(drawn / (100.0 * kSteps), 0.2, 5 * std::sqrt(0.16 / (100 * kSteps)));
-  EXPECT_NEAR(together / double{kSteps}, 0.04, 5 * std::sqrt(0.04 / kSteps));
-  EXPECT_TRUE(PoissonSample(RandomStream(3, "s"), 100, 0).empty());
-  EXPECT_EQ(PoissonSample(RandomStream(3, "s"), 100, 1).size(), 100);
-}
-
 TEST(ClippingTest, FactorsLeaveShortGradientsAlone) {
   const at::Tensor factors = ClippingFactors(at::tensor({0.0, 0.25, 1.0, 16.0}, at::kDouble), 1);
   EXPECT_TRUE(at::equal(factors, at::tensor({1.0, 1.0, 1.0, 0.25}, at::kDouble)));
