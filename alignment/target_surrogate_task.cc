@@ -21,13 +21,6 @@ constexpr PolicyMember kMembers[] = {
     {&PreferenceLogps::policy_gold_logps, true},
 };
 
-bool CountsAsDistance(at::Tensor PreferenceLogps::*member) {
-  for (const PolicyMember& known : kMembers) {
-    if (known.member == member) return known.counts_as_distance;
-  }
-  return false;
-}
-
 }  // namespace
 
 absl::Status TargetSurrogateTask::AccumulateGradients(const TrainStep& step,
@@ -48,7 +41,7 @@ absl::Status TargetSurrogateTask::AccumulateGradients(const TrainStep& step,
     const at::Tensor& target = logps.*known.member;
     if (!target.defined() || !target.requires_grad()) continue;
     targets.push_back(target);
-    remembered.targets.push_back({known.member, target.detach(), {}});
+    remembered.targets.push_back({known.member, known.counts_as_distance, target.detach(), {}});
   }
   const std::vector<at::Tensor> gradients =
       torch::autograd::grad({loss}, targets, {}, /*retain_graph=*/true, /*create_graph=*/false,
@@ -72,7 +65,7 @@ double TargetSurrogateTask::AccumulateSurrogateGradients() {
     for (const Target& target : micro_batch.targets) {
       const at::Tensor difference = logps.*target.member - target.value;
       if (target.gradient.defined()) add((target.gradient * difference).sum());
-      if (CountsAsDistance(target.member)) add(scale * difference.square().sum());
+      if (target.counts_as_distance) add(scale * difference.square().sum());
     }
     if (!surrogate.defined()) continue;
     value += surrogate.item<double>();

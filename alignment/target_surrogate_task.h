@@ -44,6 +44,7 @@ class TargetSurrogateTask : public PreferenceTask {
   // One member of PreferenceLogps that the policy decides.
   struct Target {
     at::Tensor PreferenceLogps::*member;
+    bool counts_as_distance;
     at::Tensor value, gradient;  // z_t and dl/dz
   };
   struct MicroBatch {

@@ -283,10 +283,6 @@ std::string DataHash(const PreferenceData& data) {
   return hash.Hex();
 }
 
-int64_t ExamplesPerStep(const TrainingOptions& training) {
-  return training.per_device_train_batch_size() * training.gradient_accumulation_steps();
-}
-
 class Run {
  public:
   Run(const AlignmentRecipe& recipe, const std::string& resume)
@@ -627,8 +623,7 @@ absl::StatusOr<std::unique_ptr<Optimizer>> Run::MakePrivateOptimizer(const Stage
   const int64_t examples = run.task->TrainExampleCount();
   DpSgdOptions options;
   options.examples = examples;
-  options.sampling_rate =
-      std::min(1.0, static_cast<double>(ExamplesPerStep(stage.training())) / static_cast<double>(examples));
+  options.sampling_rate = SamplingRate(stage.training(), examples);
   options.max_grad_norm = privacy.max_grad_norm();
   options.noise_multiplier = privacy.noise_multiplier();
   if (privacy.has_target_epsilon()) {

@@ -57,10 +57,8 @@ class AttackSuccessPass : public SelectionPass {
 
   // Empty where the column is not there.
   static absl::StatusOr<std::string> Name(const Row& row, const std::string& column) {
-    const Record* name = FindColumn(row, column);
-    if (name == nullptr) return std::string();
-    if (name->is_string()) return name->get<std::string>();
-    return RowError(row, absl::StrCat("column '", column, "': expected a text"));
+    if (FindColumn(row, column) == nullptr) return std::string();
+    return ReadText(row, column);
   }
 
   // "; by style a 0.5, b 0", where rows have that column.

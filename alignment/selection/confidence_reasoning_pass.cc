@@ -10,12 +10,6 @@
 namespace plumb {
 namespace {
 
-absl::StatusOr<std::string> ReadText(const Row& row, const char* name) {
-  const Record* column = FindColumn(row, name);
-  if (column != nullptr && column->is_string()) return column->get<std::string>();
-  return RowError(row, absl::StrCat("column '", name, "': expected a text"));
-}
-
 absl::StatusOr<double> ReadConfidence(const Row& row, const char* name) {
   const Record* column = FindColumn(row, name);
   if (column != nullptr && column->is_number()) {

@@ -79,6 +79,12 @@ absl::StatusOr<const Record*> ReadAnswers(const Row& row, absl::string_view colu
   return RowError(row, absl::StrCat("column '", column, "': expected a list of answers"));
 }
 
+absl::StatusOr<std::string> ReadText(const Row& row, absl::string_view column) {
+  const Record* text = FindColumn(row, column);
+  if (text != nullptr && text->is_string()) return text->get<std::string>();
+  return RowError(row, absl::StrCat("column '", column, "': expected a text"));
+}
+
 absl::StatusOr<bool> ReadFlag(const Row& row, absl::string_view column) {
   const Record* flag = FindColumn(row, column);
   if (flag != nullptr && flag->is_boolean()) return flag->get<bool>();

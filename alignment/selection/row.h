@@ -40,6 +40,9 @@ absl::StatusOr<std::string> RowText(const Row& row, absl::Span<const std::string
 // A column that lists answers.
 absl::StatusOr<const Record*> ReadAnswers(const Row& row, absl::string_view column);
 
+// A column that holds a text.
+absl::StatusOr<std::string> ReadText(const Row& row, absl::string_view column);
+
 // A column of true or false.
 absl::StatusOr<bool> ReadFlag(const Row& row, absl::string_view column);
 

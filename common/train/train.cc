@@ -245,9 +245,7 @@ absl::Status Trainer::StepOnce() {
 absl::Span<const int64_t> Trainer::StepExamples() {
   if (!context_.poisson_sampling) return order_->Examples(state_.step);
   const int64_t count = task_->TrainExampleCount();
-  const int64_t step_size = training_.per_device_train_batch_size() * training_.gradient_accumulation_steps();
-  sample_ = PoissonSample(random_.Child("sample").Child(state_.step), count,
-                          static_cast<double>(step_size) / static_cast<double>(count));
+  sample_ = PoissonSample(random_.Child("sample").Child(state_.step), count, SamplingRate(training_, count));
   return sample_;
 }
 
@@ -410,6 +408,14 @@ TrainResult Trainer::Result() const {
 }
 
 }  // namespace
+
+int64_t ExamplesPerStep(const TrainingOptions& training) {
+  return training.per_device_train_batch_size() * training.gradient_accumulation_steps();
+}
+
+double SamplingRate(const TrainingOptions& training, int64_t examples) {
+  return std::min(1.0, static_cast<double>(ExamplesPerStep(training)) / static_cast<double>(examples));
+}
 
 int64_t PlannedSteps(const TrainingOptions& training, int64_t examples) {
   if (training.max_steps() >= 0) return training.max_steps();

@@ -71,6 +71,11 @@ struct TrainResult {
   int64_t metrics_position = 0;  // of the sink at the end
 };
 
+int64_t ExamplesPerStep(const TrainingOptions& training);
+
+// The probability with which each of so many examples joins a step of Poisson sampling.
+double SamplingRate(const TrainingOptions& training, int64_t examples);
+
 // The optimizer steps that Train() plans for so many examples.
 int64_t PlannedSteps(const TrainingOptions& training, int64_t examples);
 

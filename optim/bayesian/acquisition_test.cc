@@ -422,7 +422,7 @@ TEST(TruncatedInformationTest, IsADifferenceOfEntropies) {
 TEST_F(AcquisitionTest, MultiFidelityEntropyIsInformationByCost) {
   const FidelityCost cost{2, 0.5, 3};
   const std::vector<double> minima = {best_ - 0.3, best_ - 0.7};
-  const MultiFidelityEntropy acquisition(model_, minima, cost);
+  const PerCost acquisition(std::make_unique<MultiFidelityEntropy>(model_, minima, cost.coordinate), cost);
   const at::Tensor points = Uniform({5, 3}, 10);
   ExpectGradients(acquisition, points, 1e-4);
   at::Tensor highest = points.clone();
@@ -446,7 +446,7 @@ TEST_F(AcquisitionTest, MultiFidelityEntropyIsInformationByCost) {
 TEST_F(AcquisitionTest, AugmentedImprovementIsAProductOfItsParts) {
   const FidelityCost cost{2, 0.5, 3};
   const double best = EffectiveBest(*model_, 2), noise = model_->parameters().noise;
-  const AugmentedImprovement acquisition(model_, best, cost);
+  const PerCost acquisition(std::make_unique<AugmentedImprovement>(model_, best, cost.coordinate), cost);
   const at::Tensor points = Uniform({5, 3}, 10);
   ExpectGradients(acquisition, points, 1e-5);
   at::Tensor highest = points.clone();

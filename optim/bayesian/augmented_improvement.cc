@@ -16,23 +16,17 @@ namespace {
 // Correlations at most so small count alike: an acquisition needs a logarithm everywhere.
 constexpr double kLeastCorrelation = 1e-6;
 
-at::Tensor AtHighest(const at::Tensor& points, int64_t fidelity) {
-  at::Tensor highest = points.clone();
-  highest.select(1, fidelity).fill_(1);
-  return highest;
-}
-
 }  // namespace
 
 Evaluation AugmentedImprovement::Evaluate(const at::Tensor& groups, bool with_gradients) const {
   const int64_t count = groups.size(0);
   // (x, s) and (x, 1), together.
-  const at::Tensor pairs = at::stack({groups, AtHighest(groups, cost_.coordinate)}, 1);
+  const at::Tensor pairs = at::stack({groups, AtHighestFidelity(groups, coordinate_)}, 1);
   const GroupPosterior posterior = model_->Posterior(pairs, with_gradients);
   const at::Tensor covariances = posterior.covariances.contiguous();
   Evaluation result{at::empty({count}, at::kDouble), {}};
   at::Tensor d_means = at::zeros({count, 2}, at::kDouble),
-             d_covariances = at::zeros({count, 2, 2}, at::kDouble), d_costs = at::empty({count}, at::kDouble);
+             d_covariances = at::zeros({count, 2, 2}, at::kDouble);
   const MomentFunction improvement = LogExpectedImprovement(best_);
   const double noise = model_->parameters().noise;
   for (int64_t b = 0; b < count; ++b) {
@@ -59,24 +53,16 @@ Evaluation AugmentedImprovement::Evaluate(const at::Tensor& groups, bool with_gr
     value += std::log(left);
     d_covariance[0] += 0.5 * root / (total * left);
 
-    const double cost = cost_.fixed + cost_.weight * groups[b][cost_.coordinate].item<double>();
-    value -= std::log(cost);
-    d_costs.mutable_data_ptr<double>()[b] = -cost_.weight / cost;
     result.values.mutable_data_ptr<double>()[b] = value;
   }
   if (with_gradients) {
-    const at::Tensor both = model_->Gradient(posterior, d_means, d_covariances);
-    // The second point moves with x, but not with s.
-    at::Tensor of_highest = both.select(1, 1).clone();
-    of_highest.select(1, cost_.coordinate).fill_(0);
-    result.gradients = both.select(1, 0) + of_highest;
-    result.gradients.select(1, cost_.coordinate).add_(d_costs);
+    result.gradients = FidelityGradient(model_->Gradient(posterior, d_means, d_covariances), coordinate_);
   }
   return result;
 }
 
 double EffectiveBest(const GaussianProcess& model, int64_t fidelity) {
-  const at::Tensor highest = AtHighest(model.points(), fidelity);
+  const at::Tensor highest = AtHighestFidelity(model.points(), fidelity);
   return model.Posterior(highest.unsqueeze(1), /*with_gradients=*/false).means.min().item<double>();
 }
 

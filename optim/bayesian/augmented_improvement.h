@@ -15,21 +15,22 @@ namespace plumb {
 // improvement of Do and Zhang 2023, "Multi-fidelity Bayesian Optimization in Engineering Design", arXiv
 // 2311.13050, section 4): for an evaluation of x at fidelity s,
 //
-//   E[max(best - f(x, 1), 0)]  corr(f(x, s), f(x, 1))  (1 - sqrt(noise / (var f(x, s) + noise)))  / cost(s)
+//   E[max(best - f(x, 1), 0)]  corr(f(x, s), f(x, 1))  (1 - sqrt(noise / (var f(x, s) + noise)))
 //
-// with the posterior's moments. Cheaper to evaluate than a knowledge gradient.
+// with the posterior's moments; PerCost (multi_fidelity.h) divides it by the cost of s. Cheaper to evaluate
+// than a knowledge gradient.
 class AugmentedImprovement : public Acquisition {
  public:
-  // best: the least that f(x, 1) is believed to be, see EffectiveBest.
-  AugmentedImprovement(std::shared_ptr<const GaussianProcess> model, double best, const FidelityCost& cost)
-      : model_(std::move(model)), best_(best), cost_(cost) {}
+  // best: the least that f(x, 1) is believed to be, see EffectiveBest; coordinate: of the fidelity.
+  AugmentedImprovement(std::shared_ptr<const GaussianProcess> model, double best, int64_t coordinate)
+      : model_(std::move(model)), best_(best), coordinate_(coordinate) {}
 
   Evaluation Evaluate(const at::Tensor& groups, bool with_gradients) const override;
 
  private:
   std::shared_ptr<const GaussianProcess> model_;
   double best_;
-  FidelityCost cost_;
+  int64_t coordinate_;
 };
 
 // The least posterior mean over the observed points, moved to fidelity 1.

@@ -44,6 +44,12 @@ absl::StatusOr<at::Tensor> Candidates(const GaussianProcess& model, const MixedS
   return at::cat({model.points(), space.Features(space.FromUnit(sequence.Points(0, count)))});
 }
 
+// By any of the options that have a fidelity and its cost.
+template <typename Options>
+FidelityCost CostOf(const Options& options, const MixedSpace& space) {
+  return {space.FeatureOf(options.coordinate()), options.fixed_cost(), options.cost_weight()};
+}
+
 // The conditions under which f counts, in features; one row without coordinates where it counts as it is.
 absl::StatusOr<Environment> EnvironmentOf(const BayesianOptions& options, const MixedSpace& space) {
   Environment environment;
@@ -327,27 +333,26 @@ absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(
     }
     case BayesianOptions::kAugmentedImprovement: {
       const AugmentedImprovementOptions& fidelity = options_.augmented_improvement();
-      const FidelityCost cost{space_.FeatureOf(fidelity.coordinate()), fidelity.fixed_cost(),
-                              fidelity.cost_weight()};
-      return std::make_unique<AugmentedImprovement>(model, EffectiveBest(*model, cost.coordinate), cost);
+      const FidelityCost cost = CostOf(fidelity, space_);
+      return std::make_unique<PerCost>(std::make_unique<AugmentedImprovement>(
+                                           model, EffectiveBest(*model, cost.coordinate), cost.coordinate),
+                                       cost);
     }
     case BayesianOptions::kMultiFidelityEntropy: {
       const MultiFidelityEntropyOptions& fidelity = options_.multi_fidelity_entropy();
-      const FidelityCost cost{space_.FeatureOf(fidelity.coordinate()), fidelity.fixed_cost(),
-                              fidelity.cost_weight()};
-      PLUMB_ASSIGN_OR_RETURN(at::Tensor candidates,
+      const FidelityCost cost = CostOf(fidelity, space_);
+      PLUMB_ASSIGN_OR_RETURN(const at::Tensor candidates,
                              Candidates(*model, space_, fidelity.candidates(), stream.Child("candidates")));
-      candidates.select(1, cost.coordinate).fill_(1);
-      return std::make_unique<MultiFidelityEntropy>(
-          model, SampleMinima(*model, candidates, fidelity.minima(), stream.Child("minima")), cost);
+      std::vector<double> minima = SampleMinima(*model, AtHighestFidelity(candidates, cost.coordinate),
+                                                fidelity.minima(), stream.Child("minima"));
+      return std::make_unique<PerCost>(
+          std::make_unique<MultiFidelityEntropy>(model, std::move(minima), cost.coordinate), cost);
     }
     case BayesianOptions::kMultiFidelityKnowledgeGradient: {
       const MultiFidelityKnowledgeGradientOptions& fidelity = options_.multi_fidelity_knowledge_gradient();
       PLUMB_ASSIGN_OR_RETURN(const at::Tensor candidates,
                              Candidates(*model, space_, fidelity.candidates(), stream.Child("candidates")));
-      return MultiFidelityKnowledgeGradient(model, candidates,
-                                            FidelityCost{space_.FeatureOf(fidelity.coordinate()),
-                                                         fidelity.fixed_cost(), fidelity.cost_weight()});
+      return MultiFidelityKnowledgeGradient(model, candidates, CostOf(fidelity, space_));
     }
     case BayesianOptions::kEnvironmentalKnowledgeGradient: {
       const int64_t count = options_.environmental_knowledge_gradient().candidates();

@@ -95,18 +95,23 @@ absl::StatusOr<DerivativeProcess> DerivativeProcess::Believing(const at::Tensor&
                 at::cat({gradients_, unknown}), gradient_noise_);
 }
 
-DerivativeProcess::Terms DerivativeProcess::TermsOf(const double* x, const double* other,
-                                                    double* difference) const {
-  const int64_t dimension = points_.size(1);
-  double squared = 0;
-  for (int64_t d = 0; d < dimension; ++d) {
-    const double l = parameters_.lengthscales[d], step = x[d] - other[d];
+KernelTerms TermsOf(Kernel kernel, const std::vector<double>& lengthscales, const double* x,
+                    const double* other, double* difference) {
+  KernelTerms terms;
+  terms.squared = 0;
+  for (size_t d = 0; d < lengthscales.size(); ++d) {
+    const double l = lengthscales[d], step = x[d] - other[d];
     difference[d] = step / (l * l);
-    squared += step * difference[d];
+    terms.squared += step * difference[d];
   }
-  Terms terms;
-  KernelValues(kernel_, 1, &squared, &terms.k, &terms.g);
-  terms.h = kernel_ == GaussianProcessOptions::RBF ? terms.k : 25.0 / 3 * std::exp(-std::sqrt(5 * squared));
+  KernelValues(kernel, 1, &terms.squared, &terms.k, &terms.g);
+  terms.h =
+      kernel == GaussianProcessOptions::RBF ? terms.k : 25.0 / 3 * std::exp(-std::sqrt(5 * terms.squared));
+  return terms;
+}
+
+KernelTerms DerivativeProcess::TermsBetween(const double* x, const double* other, double* difference) const {
+  KernelTerms terms = TermsOf(kernel_, parameters_.lengthscales, x, other, difference);
   terms.k *= parameters_.outputscale;
   terms.g *= parameters_.outputscale;
   terms.h *= parameters_.outputscale;
@@ -116,8 +121,8 @@ DerivativeProcess::Terms DerivativeProcess::TermsOf(const double* x, const doubl
 double DerivativeProcess::Covariance(const double* x, const Observed& observed, double* gradient) const {
   const int64_t dimension = points_.size(1), b = observed.coordinate;
   std::vector<double> difference(dimension);
-  const Terms terms =
-      TermsOf(x, points_.const_data_ptr<double>() + observed.point * dimension, difference.data());
+  const KernelTerms terms =
+      TermsBetween(x, points_.const_data_ptr<double>() + observed.point * dimension, difference.data());
   if (b < 0) {
     for (int64_t a = 0; gradient != nullptr && a < dimension; ++a) gradient[a] = -terms.g * difference[a];
     return terms.k;

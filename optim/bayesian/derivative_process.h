@@ -11,6 +11,14 @@
 
 namespace plumb {
 
+// A kernel of unit variance between x and x', its slopes g = -2 dk / d(r^2) and h = -2 dg / d(r^2), and r^2.
+struct KernelTerms {
+  double squared, k, g, h;
+};
+// Of RBF and MATERN_5_2. `difference` [D] becomes x - x' over squared lengthscales.
+KernelTerms TermsOf(Kernel kernel, const std::vector<double>& lengthscales, const double* x,
+                    const double* other, double* difference);
+
 // A Gaussian process that observes derivatives beside values: they are jointly normal, with covariances that
 // are the kernel's derivatives (Rasmussen and Williams 2006, eq. 9.1; for optimisation Wu, Poloczek, Wilson
 // and Frazier 2017, "Bayesian Optimization with Gradients", arXiv 1703.04389, section 3.1). With D = x - x'
@@ -44,11 +52,8 @@ class DerivativeProcess : public PointModel {
   };
   // cov(f(x), observation) and, unless null, its derivatives in x [D].
   double Covariance(const double* x, const Observed& observed, double* gradient) const;
-  // g, h and k between x and x', and D; all with the process's variance.
-  struct Terms {
-    double k, g, h;
-  };
-  Terms TermsOf(const double* x, const double* other, double* difference) const;
+  // All with the process's variance.
+  KernelTerms TermsBetween(const double* x, const double* other, double* difference) const;
 
   Kernel kernel_;
   GaussianProcessParameters parameters_;

@@ -22,7 +22,6 @@ namespace plumb {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kOutputscaleShape = 2, kOutputscaleRate = 0.15;
 
 }  // namespace
 
@@ -33,8 +32,7 @@ DerivativeLogPosterior::DerivativeLogPosterior(const at::Tensor& points, const a
     : dimension_(points.size(1)),
       options_(options),
       noise_ratio_(noise_ratio),
-      fits_noise_(!options.has_noise()),
-      fits_outputscale_(options.fit_outputscale()),
+      hyper_(dimension_, options),
       points_(points.contiguous()),
       rows_(points.size(0)) {
   const at::Tensor y = values.contiguous(), dy = gradients.contiguous();
@@ -52,14 +50,6 @@ DerivativeLogPosterior::DerivativeLogPosterior(const at::Tensor& points, const a
   }
 }
 
-GaussianProcessParameters DerivativeLogPosterior::Parameters(const double* theta) const {
-  GaussianProcessParameters parameters;
-  for (int64_t d = 0; d < dimension_; ++d) parameters.lengthscales.push_back(std::exp(theta[d]));
-  parameters.noise = fits_noise_ ? std::exp(theta[dimension_]) : options_.noise();
-  if (fits_outputscale_) parameters.outputscale = std::exp(theta[parameter_count() - 1]);
-  return parameters;
-}
-
 std::vector<double> DerivativeLogPosterior::GradientNoise(const GaussianProcessParameters& parameters) const {
   const double noise = noise_ratio_.has_value() ? *noise_ratio_ * parameters.outputscale : parameters.noise;
   std::vector<double> result;
@@ -71,22 +61,15 @@ void DerivativeLogPosterior::SetPair(int64_t i, int64_t j, const GaussianProcess
                                      Pair* pair) const {
   const double *x = points_.const_data_ptr<double>() + i * dimension_,
                *other = points_.const_data_ptr<double>() + j * dimension_;
-  double squared = 0;
-  for (int64_t d = 0; d < dimension_; ++d) {
-    const double l = parameters.lengthscales[d], step = x[d] - other[d];
-    pair->difference[d] = step / (l * l);
-    pair->squared[d] = step * pair->difference[d];
-    squared += pair->squared[d];
-  }
-  KernelValues(options_.kernel(), 1, &squared, &pair->k, &pair->g);
+  pair->terms = TermsOf(options_.kernel(), parameters.lengthscales, x, other, pair->difference.data());
+  for (int64_t d = 0; d < dimension_; ++d) pair->squared[d] = (x[d] - other[d]) * pair->difference[d];
   if (options_.kernel() == GaussianProcessOptions::RBF) {
-    pair->h = pair->m = pair->k;
+    pair->m = pair->terms.k;
     return;
   }
-  const double root = std::sqrt(5 * squared);
-  pair->h = 25.0 / 3 * std::exp(-root);
-  pair->m =
-      root > 0 ? 5 * pair->h / root : 0;  // it is multiplied by a fourth power of what it is infinite in
+  const double root = std::sqrt(5 * pair->terms.squared);
+  // It is multiplied by a fourth power of what it is infinite in.
+  pair->m = root > 0 ? 5 * pair->terms.h / root : 0;
 }
 
 double DerivativeLogPosterior::Evaluate(const double* theta, double* gradient, double* mean) const {
@@ -108,10 +91,10 @@ double DerivativeLogPosterior::Evaluate(const double* theta, double* gradient, d
       SetPair(i, j, parameters, &pair);
       for (const auto& [p, a] : rows_[i]) {
         for (const auto& [r, b] : rows_[j]) {
-          double value = pair.k;
-          if (a < 0 && b >= 0) value = pair.g * D[b];
-          if (a >= 0 && b < 0) value = -pair.g * D[a];
-          if (a >= 0 && b >= 0) value = (a == b ? pair.g * own(a) : 0) - pair.h * D[a] * D[b];
+          double value = pair.terms.k;
+          if (a < 0 && b >= 0) value = pair.terms.g * D[b];
+          if (a >= 0 && b < 0) value = -pair.terms.g * D[a];
+          if (a >= 0 && b >= 0) value = (a == b ? pair.terms.g * own(a) : 0) - pair.terms.h * D[a] * D[b];
           k[p * n + r] = scale * value;
         }
       }
@@ -138,14 +121,7 @@ double DerivativeLogPosterior::Evaluate(const double* theta, double* gradient, d
   double value =
       -0.5 * (Dot(residual.data(), alpha.data(), n) + factor->LogDeterminant() + n * std::log(2 * M_PI));
   std::vector<double> slope(parameter_count());
-  for (int64_t d = 0; d < dimension_; ++d) {
-    value += LogNormalPrior(theta[d], LengthscaleLocation(dimension_), LengthscaleScale(), &slope[d]);
-  }
-  if (fits_noise_)
-    value += LogNormalPrior(theta[dimension_], kNoiseLocation, kNoiseScale, &slope[dimension_]);
-  if (fits_outputscale_) {
-    value += GammaPrior(theta[parameter_count() - 1], kOutputscaleShape, kOutputscaleRate, &slope.back());
-  }
+  hyper_.AddLogPriors(theta, &value, slope.data());
   if (gradient == nullptr) return value / n;
 
   // d log N = tr((alpha alpha' - K^-1) dK) / 2; pairs of different points stand for both orders.
@@ -169,44 +145,27 @@ double DerivativeLogPosterior::Evaluate(const double* theta, double* gradient, d
           weight *= scale;
           if (a >= 0 && b >= 0) {
             // Parts that each lengthscale has, and those of the derivatives' own coordinates.
-            const double common = (a == b ? pair.h * own(a) : 0) - pair.m * D[a] * D[b];
+            const double common = (a == b ? pair.terms.h * own(a) : 0) - pair.m * D[a] * D[b];
             for (int64_t c = 0; c < dimension_; ++c) slope[c] += weight * q[c] * common;
-            if (a == b) slope[a] -= 2 * weight * pair.g * own(a);
-            slope[a] += 2 * weight * pair.h * D[a] * D[b];
-            slope[b] += 2 * weight * pair.h * D[a] * D[b];
+            if (a == b) slope[a] -= 2 * weight * pair.terms.g * own(a);
+            slope[a] += 2 * weight * pair.terms.h * D[a] * D[b];
+            slope[b] += 2 * weight * pair.terms.h * D[a] * D[b];
           } else if (a < 0 && b < 0) {
-            for (int64_t c = 0; c < dimension_; ++c) slope[c] += weight * pair.g * q[c];
+            for (int64_t c = 0; c < dimension_; ++c) slope[c] += weight * pair.terms.g * q[c];
           } else {
             const int64_t d = std::max(a, b);
             const double step = a < 0 ? D[d] : -D[d];
-            for (int64_t c = 0; c < dimension_; ++c) slope[c] += weight * pair.h * q[c] * step;
-            slope[d] -= 2 * weight * pair.g * step;
+            for (int64_t c = 0; c < dimension_; ++c) slope[c] += weight * pair.terms.h * q[c] * step;
+            slope[d] -= 2 * weight * pair.terms.g * step;
           }
         }
       }
     }
   }
-  if (fits_noise_) slope[dimension_] += of_noise;
-  if (fits_outputscale_) slope.back() += of_scale;
+  if (hyper_.fits_noise()) slope[dimension_] += of_noise;
+  if (hyper_.fits_outputscale()) slope.back() += of_scale;
   for (size_t p = 0; p < slope.size(); ++p) gradient[p] = slope[p] / n;
   return value / n;
-}
-
-std::vector<double> DerivativeLogPosterior::LowerBounds() const {
-  std::vector<double> lower(dimension_, std::log(options_.min_lengthscale()));
-  if (fits_noise_) lower.push_back(std::log(options_.min_noise()));
-  if (fits_outputscale_) lower.push_back(std::log(1e-4));
-  return lower;
-}
-
-std::vector<double> DerivativeLogPosterior::Start() const {
-  std::vector<double> theta(dimension_,
-                            LengthscaleLocation(dimension_) - LengthscaleScale() * LengthscaleScale());
-  if (fits_noise_) theta.push_back(kNoiseLocation - kNoiseScale * kNoiseScale);
-  if (fits_outputscale_) theta.push_back(0);
-  const std::vector<double> lower = LowerBounds();
-  for (size_t p = 0; p < theta.size(); ++p) theta[p] = std::max(theta[p], lower[p]);
-  return theta;
 }
 
 absl::StatusOr<DerivativeProcess> FitDerivativeProcess(const at::Tensor& points, const at::Tensor& values,

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "optim/bayesian/derivative_process.h"
+#include "optim/bayesian/hyper_priors.h"
 #include "optim/bayesian/options.pb.h"
 
 namespace plumb {
@@ -25,15 +26,15 @@ class DerivativeLogPosterior {
   DerivativeLogPosterior(const at::Tensor& points, const at::Tensor& values, const at::Tensor& gradients,
                          const GaussianProcessOptions& options, std::optional<double> noise_ratio);
 
-  int64_t parameter_count() const { return dimension_ + (fits_noise_ ? 1 : 0) + (fits_outputscale_ ? 1 : 0); }
+  int64_t parameter_count() const { return hyper_.count(); }
 
   // Divided by the number of observations. NaN where the covariance is not positive definite even with
   // jitter. `gradient` [P] and `mean` may be null.
   double Evaluate(const double* theta, double* gradient, double* mean) const;
 
-  std::vector<double> Start() const;  // the priors' modes
-  std::vector<double> LowerBounds() const;
-  GaussianProcessParameters Parameters(const double* theta) const;
+  std::vector<double> Start() const { return hyper_.Mode(); }
+  std::vector<double> LowerBounds() const { return hyper_.LowerBounds(); }
+  GaussianProcessParameters Parameters(const double* theta) const { return hyper_.At(theta); }
   // Of derivatives, [D].
   std::vector<double> GradientNoise(const GaussianProcessParameters& parameters) const;
 
@@ -45,7 +46,8 @@ class DerivativeLogPosterior {
   // The kernel of unit variance between points i and j and its slopes (derivative_process.h), m = -2 dh /
   // d(r^2), D = x_i - x_j over squared lengthscales, and its square times these.
   struct Pair {
-    double k, g, h, m;
+    KernelTerms terms;
+    double m;
     std::vector<double> difference, squared;
   };
   void SetPair(int64_t i, int64_t j, const GaussianProcessParameters& parameters, Pair* pair) const;
@@ -53,7 +55,7 @@ class DerivativeLogPosterior {
   int64_t dimension_, size_ = 0;  // size: of all observed
   GaussianProcessOptions options_;
   std::optional<double> noise_ratio_;
-  bool fits_noise_, fits_outputscale_;
+  HyperParameters hyper_;
   at::Tensor points_;
   std::vector<std::vector<Row>> rows_;   // of each point
   std::vector<double> observed_, ones_;  // [size]; ones: 1 for values, 0 for derivatives

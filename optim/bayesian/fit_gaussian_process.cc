@@ -25,7 +25,6 @@ namespace plumb {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr double kOutputscaleShape = 2, kOutputscaleRate = 0.15;
 constexpr int64_t kStartsAfterFailure = 5;
 
 const double kLengthscaleScale = LengthscaleScale();
@@ -37,18 +36,9 @@ LogPosterior::LogPosterior(const at::Tensor& points, const at::Tensor& values,
     : size_(points.size(0)),
       dimension_(points.size(1)),
       options_(options),
-      fits_noise_(!options.has_noise()),
-      fits_outputscale_(options.fit_outputscale()),
+      hyper_(dimension_, options),
       columns_(points.t().contiguous()),
       values_(values.const_data_ptr<double>(), values.const_data_ptr<double>() + size_) {}
-
-GaussianProcessParameters LogPosterior::Parameters(const double* theta) const {
-  GaussianProcessParameters parameters;
-  for (int64_t d = 0; d < dimension_; ++d) parameters.lengthscales.push_back(std::exp(theta[d]));
-  parameters.noise = fits_noise_ ? std::exp(theta[dimension_]) : options_.noise();
-  if (fits_outputscale_) parameters.outputscale = std::exp(theta[parameter_count() - 1]);
-  return parameters;
-}
 
 double LogPosterior::Evaluate(const double* theta, double* gradient, double* mean) const {
   const at::NoGradGuard no_grad;
@@ -95,14 +85,7 @@ double LogPosterior::Evaluate(const double* theta, double* gradient, double* mea
 
   double value = -0.5 * (Dot(residual.data(), alpha.data(), n) + log_determinant + n * std::log(2 * M_PI));
   std::vector<double> slope(parameter_count());
-  for (int64_t d = 0; d < dimension_; ++d) {
-    value += LogNormalPrior(theta[d], LengthscaleLocation(dimension_), kLengthscaleScale, &slope[d]);
-  }
-  if (fits_noise_)
-    value += LogNormalPrior(theta[dimension_], kNoiseLocation, kNoiseScale, &slope[dimension_]);
-  if (fits_outputscale_) {
-    value += GammaPrior(theta[parameter_count() - 1], kOutputscaleShape, kOutputscaleRate, &slope.back());
-  }
+  hyper_.AddLogPriors(theta, &value, slope.data());
   if (gradient == nullptr) return value / n;
 
   // d log N = tr((alpha alpha' - K^-1) dK) / 2; pairs below the diagonal stand for both.
@@ -113,34 +96,17 @@ double LogPosterior::Evaluate(const double* theta, double* gradient, double* mea
     const double diagonal = alpha[i] * alpha[i] - a[i * n + i];
     trace += diagonal;
     for (int64_t j = 0; j < i; ++j) weights[j] = alpha[i] * alpha[j] - a[i * n + j];
-    if (fits_outputscale_) {
+    if (hyper_.fits_outputscale()) {
       outputscale_sum += Dot(weights.data(), k + i * n, i) + 0.5 * diagonal * parameters.outputscale;
     }
     for (int64_t j = 0; j < i; ++j) weights[j] *= parameters.outputscale * slopes[i * n + j];
     AddWeightedSquares(point.data(), scaled.data(), n, dimension_, i, weights.data(), sums.data());
   }
   for (int64_t d = 0; d < dimension_; ++d) slope[d] += sums[d];
-  if (fits_noise_) slope[dimension_] += 0.5 * parameters.noise * trace;
-  if (fits_outputscale_) slope.back() += outputscale_sum;
+  if (hyper_.fits_noise()) slope[dimension_] += 0.5 * parameters.noise * trace;
+  if (hyper_.fits_outputscale()) slope.back() += outputscale_sum;
   for (size_t p = 0; p < slope.size(); ++p) gradient[p] = slope[p] / n;
   return value / n;
-}
-
-std::vector<double> LogPosterior::LowerBounds() const {
-  std::vector<double> lower(dimension_, std::log(options_.min_lengthscale()));
-  if (fits_noise_) lower.push_back(std::log(options_.min_noise()));
-  if (fits_outputscale_) lower.push_back(std::log(1e-4));
-  return lower;
-}
-
-std::vector<double> LogPosterior::Mode() const {
-  std::vector<double> theta(dimension_,
-                            LengthscaleLocation(dimension_) - kLengthscaleScale * kLengthscaleScale);
-  if (fits_noise_) theta.push_back(kNoiseLocation - kNoiseScale * kNoiseScale);
-  if (fits_outputscale_) theta.push_back(0);
-  const std::vector<double> lower = LowerBounds();
-  for (size_t p = 0; p < theta.size(); ++p) theta[p] = std::max(theta[p], lower[p]);
-  return theta;
 }
 
 std::vector<double> LogPosterior::Draw(uint64_t index) const {
@@ -149,9 +115,9 @@ std::vector<double> LogPosterior::Draw(uint64_t index) const {
   for (int64_t d = 0; d < dimension_; ++d) {
     theta.push_back(LengthscaleLocation(dimension_) + kLengthscaleScale * stream.Normal(d));
   }
-  if (fits_noise_) theta.push_back(kNoiseLocation + kNoiseScale * stream.Normal(dimension_));
+  if (hyper_.fits_noise()) theta.push_back(kNoiseLocation + kNoiseScale * stream.Normal(dimension_));
   // The prior of the outputscale spreads over tens of the values' variance; its start does not matter much.
-  if (fits_outputscale_) theta.push_back(stream.Normal(dimension_ + 1));
+  if (hyper_.fits_outputscale()) theta.push_back(stream.Normal(dimension_ + 1));
   const std::vector<double> lower = LowerBounds();
   for (size_t p = 0; p < theta.size(); ++p) theta[p] = std::max(theta[p], lower[p]);
   return theta;

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "optim/bayesian/gaussian_process.h"
+#include "optim/bayesian/hyper_priors.h"
 #include "optim/bayesian/options.pb.h"
 #include "optim/core/objective.h"
 #include "optim/core/summary.h"
@@ -29,23 +30,23 @@ class LogPosterior {
   // points: [N, D] of the unit cube, values: [N] of mean 0 and variance 1; all finite.
   LogPosterior(const at::Tensor& points, const at::Tensor& values, const GaussianProcessOptions& options);
 
-  int64_t parameter_count() const { return dimension_ + (fits_noise_ ? 1 : 0) + (fits_outputscale_ ? 1 : 0); }
+  int64_t parameter_count() const { return hyper_.count(); }
 
   // NaN where K is not positive definite even with jitter. `gradient` [P] and `mean` may be null.
   double Evaluate(const double* theta, double* gradient, double* mean) const;
 
   // The priors' modes, and a draw from the priors, within the bounds below. [P]
-  std::vector<double> Mode() const;
+  std::vector<double> Mode() const { return hyper_.Mode(); }
   std::vector<double> Draw(uint64_t index) const;
-  std::vector<double> LowerBounds() const;
+  std::vector<double> LowerBounds() const { return hyper_.LowerBounds(); }
 
   // Of the standardised problem.
-  GaussianProcessParameters Parameters(const double* theta) const;
+  GaussianProcessParameters Parameters(const double* theta) const { return hyper_.At(theta); }
 
  private:
   int64_t size_, dimension_;
   GaussianProcessOptions options_;
-  bool fits_noise_, fits_outputscale_;
+  HyperParameters hyper_;
   at::Tensor columns_;  // [D, N]
   std::vector<double> values_;
 };

@@ -3,6 +3,10 @@
 
 #include <cmath>
 #include <cstdint>
+#include <vector>
+
+#include "optim/bayesian/gaussian_process.h"
+#include "optim/bayesian/options.pb.h"
 
 namespace plumb {
 
@@ -23,6 +27,30 @@ inline double GammaPrior(double log_value, double shape, double rate, double* de
 constexpr double kNoiseLocation = -4, kNoiseScale = 1;
 inline double LengthscaleLocation(int64_t dimension) { return std::sqrt(2.0) + 0.5 * std::log(dimension); }
 inline double LengthscaleScale() { return std::sqrt(3.0); }
+
+// The hyper-parameters theta of fit_gaussian_process.h: log lengthscales [D], then log noise and log
+// outputscale where the options do not give them.
+class HyperParameters {
+ public:
+  HyperParameters(int64_t dimension, const GaussianProcessOptions& options)
+      : dimension_(dimension), options_(options) {}
+
+  bool fits_noise() const { return !options_.has_noise(); }
+  bool fits_outputscale() const { return options_.fit_outputscale(); }
+  int64_t count() const { return dimension_ + (fits_noise() ? 1 : 0) + (fits_outputscale() ? 1 : 0); }
+  int64_t noise_index() const { return dimension_; }  // where fits_noise()
+
+  GaussianProcessParameters At(const double* theta) const;
+  // The sum of the logarithms of the priors' densities, added to `value` term by term, and their derivatives,
+  // `slope` [count()].
+  void AddLogPriors(const double* theta, double* value, double* slope) const;
+  std::vector<double> LowerBounds() const;
+  std::vector<double> Mode() const;  // the priors', within these bounds
+
+ private:
+  int64_t dimension_;
+  GaussianProcessOptions options_;
+};
 
 }  // namespace plumb
 

@@ -16,11 +16,22 @@ Evaluation PerCost::Evaluate(const at::Tensor& groups, bool with_gradients) cons
   return result;
 }
 
+at::Tensor AtHighestFidelity(const at::Tensor& points, int64_t coordinate) {
+  at::Tensor highest = points.clone();
+  highest.select(1, coordinate).fill_(1);
+  return highest;
+}
+
+at::Tensor FidelityGradient(const at::Tensor& of_both, int64_t coordinate) {
+  at::Tensor of_highest = of_both.select(1, 1).clone();
+  of_highest.select(1, coordinate).fill_(0);
+  return of_both.select(1, 0) + of_highest;
+}
+
 std::unique_ptr<Acquisition> MultiFidelityKnowledgeGradient(std::shared_ptr<const GaussianProcess> model,
                                                             const at::Tensor& candidates,
                                                             const FidelityCost& cost) {
-  at::Tensor highest = candidates.clone();
-  highest.select(1, cost.coordinate).fill_(1);
+  const at::Tensor highest = AtHighestFidelity(candidates, cost.coordinate);
   return std::make_unique<PerCost>(
       std::make_unique<KnowledgeGradient>(std::move(model), highest.unsqueeze(1), at::ones({1}, at::kDouble)),
       cost);

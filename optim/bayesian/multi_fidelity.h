@@ -32,6 +32,13 @@ class PerCost : public Acquisition {
   FidelityCost cost_;
 };
 
+// Points [N, D] moved to the highest fidelity.
+at::Tensor AtHighestFidelity(const at::Tensor& points, int64_t coordinate);
+
+// The gradient [N, D] in x and s of what looks at (x, s) and (x, 1), from those in each, [N, 2, D]: the
+// second moves with x, but not with s.
+at::Tensor FidelityGradient(const at::Tensor& of_both, int64_t coordinate);
+
 // The knowledge gradient at the highest fidelity, 1, from an observation at any: f is a process over points
 // and fidelities together, and what counts is the least posterior mean over `candidates` [M, D] moved to
 // fidelity 1 (Poloczek, Wang and Frazier 2017, "Multi-Information Source Optimization", arXiv 1603.00389,

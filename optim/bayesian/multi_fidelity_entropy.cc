@@ -86,13 +86,12 @@ InformationValue TruncatedInformation(double gamma, double correlation) {
 Evaluation MultiFidelityEntropy::Evaluate(const at::Tensor& groups, bool with_gradients) const {
   const int64_t count = groups.size(0);
   // (x, s) and (x, 1), together.
-  at::Tensor highest = groups.clone();
-  highest.select(1, cost_.coordinate).fill_(1);
-  const GroupPosterior posterior = model_->Posterior(at::stack({groups, highest}, 1), with_gradients);
+  const at::Tensor pairs = at::stack({groups, AtHighestFidelity(groups, coordinate_)}, 1);
+  const GroupPosterior posterior = model_->Posterior(pairs, with_gradients);
   const at::Tensor covariances = posterior.covariances.contiguous();
   Evaluation result{at::empty({count}, at::kDouble), {}};
   at::Tensor d_means = at::zeros({count, 2}, at::kDouble),
-             d_covariances = at::zeros({count, 2, 2}, at::kDouble), d_costs = at::empty({count}, at::kDouble);
+             d_covariances = at::zeros({count, 2, 2}, at::kDouble);
   const double noise = model_->parameters().noise;
   for (int64_t b = 0; b < count; ++b) {
     const double* covariance = covariances.const_data_ptr<double>() + 4 * b;
@@ -121,18 +120,10 @@ Evaluation MultiFidelityEntropy::Evaluate(const at::Tensor& groups, bool with_gr
         std::copysign(0.5 * of_correlation / (std::sqrt(total) * high), shared * of_correlation);
     d_covariance[0] = -0.5 * of_correlation * correlation / total;
     d_covariance[3] = (of_high - of_correlation * correlation / high) / (2 * high);
-    const double cost = cost_.fixed + cost_.weight * groups[b][cost_.coordinate].item<double>();
-    d_costs.mutable_data_ptr<double>()[b] = -cost_.weight / cost;
-    result.values.mutable_data_ptr<double>()[b] =
-        std::log(value / static_cast<double>(minima_.size())) - std::log(cost);
+    result.values.mutable_data_ptr<double>()[b] = std::log(value / static_cast<double>(minima_.size()));
   }
   if (with_gradients) {
-    const at::Tensor both = model_->Gradient(posterior, d_means, d_covariances);
-    // The second point moves with x, but not with s.
-    at::Tensor of_highest = both.select(1, 1).clone();
-    of_highest.select(1, cost_.coordinate).fill_(0);
-    result.gradients = both.select(1, 0) + of_highest;
-    result.gradients.select(1, cost_.coordinate).add_(d_costs);
+    result.gradients = FidelityGradient(model_->Gradient(posterior, d_means, d_covariances), coordinate_);
   }
   return result;
 }

@@ -24,7 +24,7 @@ struct InformationValue {
 };
 InformationValue TruncatedInformation(double gamma, double correlation);
 
-// Max-value entropy search over several fidelities, by cost, as a logarithm: Takeno et al. 2020,
+// Max-value entropy search over several fidelities, as a logarithm for PerCost: Takeno et al. 2020,
 // "Multi-fidelity Bayesian Optimization with Max-value Entropy Search and its Parallelization" (arXiv
 // 1901.08275), here for the least value; one of those that Do and Zhang 2023 (arXiv 2311.13050) compare. What
 // an observation at (x, s), with its noise, tells of the least value f* at the highest fidelity, as the mean
@@ -33,17 +33,17 @@ InformationValue TruncatedInformation(double gamma, double correlation);
 // integrated, where the paper has a closed form for no noise and an integral else.
 class MultiFidelityEntropy : public Acquisition {
  public:
-  // minima: samples of f*, of points at fidelity 1 (SampleMinima()).
+  // minima: samples of f*, of points at fidelity 1 (SampleMinima()); coordinate: of the fidelity.
   MultiFidelityEntropy(std::shared_ptr<const GaussianProcess> model, std::vector<double> minima,
-                       const FidelityCost& cost)
-      : model_(std::move(model)), minima_(std::move(minima)), cost_(cost) {}
+                       int64_t coordinate)
+      : model_(std::move(model)), minima_(std::move(minima)), coordinate_(coordinate) {}
 
   Evaluation Evaluate(const at::Tensor& groups, bool with_gradients) const override;
 
  private:
   std::shared_ptr<const GaussianProcess> model_;
   std::vector<double> minima_;
-  FidelityCost cost_;
+  int64_t coordinate_;
 };
 
 }  // namespace plumb

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/kernels/tile_product.h"
 #include "common/kernels/vectorized.h"
 #include "common/status/status_macros.h"
 #include "common/tensor/shape.h"
@@ -26,7 +27,6 @@ constexpr int kMostTries = 40;
 // Columns are followed by zeros up to whole vectors, and by columns of zeros up to whole tiles.
 constexpr int64_t kLanes = 8;
 constexpr int64_t kTile = 4;
-int64_t RoundUp(int64_t size, int64_t step) { return (size + step - 1) / step * step; }
 
 // dots[r][c] = rows[r] . columns[c], for kTile of both, `size` numbers each, one after the other. A sum for
 // each pair, so that none waits for itself.

@@ -19,10 +19,9 @@
 namespace plumb {
 
 // DP-SGD: Abadi et al. 2016 (arXiv 1607.00133), Algorithm 1, with Poisson sampling. A step is
-//   sample   each example with probability q                     PoissonSample(),
-//   common/train/example_order.h clip     g_b * min(1, C / |g_b|), over all parameters at once ("flat")
-//   ClippingFactors() noise    (sum over b + N(0, (noise_multiplier C)^2)) / L, L = q * examples
-//   DpSgd::Step()
+//   sample   each example with probability q, PoissonSample() (common/train/example_order.h)
+//   clip     g_b * min(1, C / |g_b|), over all parameters at once ("flat"), ClippingFactors()
+//   noise    (sum over b + N(0, (noise_multiplier C)^2)) / L, L = q * examples, DpSgd::Step()
 // and whatever optimizer follows. Divided by the expected batch size L, not by how many were drawn, which is
 // private. As an `Optimizer` around another one it fits the train loop as it is: clipped gradients add up in
 // any number of micro-batches (a factor depends on its own example alone, so that the sum is that of one
