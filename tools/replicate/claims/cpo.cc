@@ -1,17 +1,14 @@
 // Xu et al. 2024: a uniform reference and a likelihood term.
 
-#include "common/status/status_macros.h"
 #include "tools/replicate/claim.h"
+#include "tools/replicate/compare_rewards.h"
 #include "tools/replicate/preference_world.h"
 
 namespace plumb {
 namespace {
 
 absl::StatusOr<Comparison> Run(uint64_t seed) {
-  const PreferenceWorld world(seed, {});
-  PLUMB_ASSIGN_OR_RETURN(const auto method, world.Train("cpo { beta: 0.1 cpo_alpha: 1 }"));
-  PLUMB_ASSIGN_OR_RETURN(const auto baseline, world.Train("dpo { beta: 0.1 }"));
-  return Comparison{world.Measure(method.back()).reward, world.Measure(baseline.back()).reward};
+  return CompareRewards(PreferenceWorld(seed, {}), "cpo { beta: 0.1 cpo_alpha: 1 }", "dpo { beta: 0.1 }");
 }
 
 const bool kRegistered =

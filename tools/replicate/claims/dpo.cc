@@ -1,17 +1,14 @@
 // Rafailov et al. 2023: preferred answers teach more by contrast than by imitation.
 
-#include "common/status/status_macros.h"
 #include "tools/replicate/claim.h"
+#include "tools/replicate/compare_rewards.h"
 #include "tools/replicate/preference_world.h"
 
 namespace plumb {
 namespace {
 
 absl::StatusOr<Comparison> Run(uint64_t seed) {
-  const PreferenceWorld world(seed, {});
-  PLUMB_ASSIGN_OR_RETURN(const auto dpo, world.Train("dpo { beta: 0.1 }"));
-  PLUMB_ASSIGN_OR_RETURN(const auto sft, world.Train("sft {}"));
-  return Comparison{world.Measure(dpo.back()).reward, world.Measure(sft.back()).reward};
+  return CompareRewards(PreferenceWorld(seed, {}), "dpo { beta: 0.1 }", "sft {}");
 }
 
 const bool kRegistered = RegisterClaim(

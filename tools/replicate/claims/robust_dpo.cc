@@ -1,7 +1,7 @@
 // Chowdhury et al. 2024: a loss that is unbiased under flipped labels.
 
-#include "common/status/status_macros.h"
 #include "tools/replicate/claim.h"
+#include "tools/replicate/compare_rewards.h"
 #include "tools/replicate/preference_world.h"
 
 namespace plumb {
@@ -10,10 +10,8 @@ namespace {
 absl::StatusOr<Comparison> Run(uint64_t seed) {
   PreferenceWorldOptions options;
   options.flipped = 0.3;
-  const PreferenceWorld world(seed, options);
-  PLUMB_ASSIGN_OR_RETURN(const auto robust, world.Train("robust_dpo { beta: 0.1 label_smoothing: 0.3 }"));
-  PLUMB_ASSIGN_OR_RETURN(const auto dpo, world.Train("dpo { beta: 0.1 }"));
-  return Comparison{world.Measure(robust.back()).reward, world.Measure(dpo.back()).reward};
+  return CompareRewards(PreferenceWorld(seed, options), "robust_dpo { beta: 0.1 label_smoothing: 0.3 }",
+                        "dpo { beta: 0.1 }");
 }
 
 const bool kRegistered = RegisterClaim(

@@ -1,17 +1,15 @@
 // Meng et al. 2024: a reference-free reward, normalised by length.
 
-#include "common/status/status_macros.h"
 #include "tools/replicate/claim.h"
+#include "tools/replicate/compare_rewards.h"
 #include "tools/replicate/preference_world.h"
 
 namespace plumb {
 namespace {
 
 absl::StatusOr<Comparison> Run(uint64_t seed) {
-  const PreferenceWorld world(seed, {});
-  PLUMB_ASSIGN_OR_RETURN(const auto simpo, world.Train("simpo { beta: 2 gamma_beta_ratio: 0.5 }"));
-  PLUMB_ASSIGN_OR_RETURN(const auto dpo, world.Train("dpo { beta: 0.1 }"));
-  return Comparison{world.Measure(simpo.back()).reward, world.Measure(dpo.back()).reward};
+  return CompareRewards(PreferenceWorld(seed, {}), "simpo { beta: 2 gamma_beta_ratio: 0.5 }",
+                        "dpo { beta: 0.1 }");
 }
 
 const bool kRegistered = RegisterClaim({"simpo", "Meng, Xia and Chen 2024, SimPO (arXiv 2405.14734)",

@@ -1,17 +1,14 @@
 // Zhao et al. 2023: sequence likelihood calibration by a hinge loss.
 
-#include "common/status/status_macros.h"
 #include "tools/replicate/claim.h"
+#include "tools/replicate/compare_rewards.h"
 #include "tools/replicate/preference_world.h"
 
 namespace plumb {
 namespace {
 
 absl::StatusOr<Comparison> Run(uint64_t seed) {
-  const PreferenceWorld world(seed, {});
-  PLUMB_ASSIGN_OR_RETURN(const auto method, world.Train("hinge { beta: 0.1 }"));
-  PLUMB_ASSIGN_OR_RETURN(const auto baseline, world.Train("sft {}"));
-  return Comparison{world.Measure(method.back()).reward, world.Measure(baseline.back()).reward};
+  return CompareRewards(PreferenceWorld(seed, {}), "hinge { beta: 0.1 }", "sft {}");
 }
 
 const bool kRegistered = RegisterClaim(

@@ -1,17 +1,14 @@
 // Lambert et al. 2024: of the direct methods, length-normalised DPO was the best.
 
-#include "common/status/status_macros.h"
 #include "tools/replicate/claim.h"
+#include "tools/replicate/compare_rewards.h"
 #include "tools/replicate/preference_world.h"
 
 namespace plumb {
 namespace {
 
 absl::StatusOr<Comparison> Run(uint64_t seed) {
-  const PreferenceWorld world(seed, {});
-  PLUMB_ASSIGN_OR_RETURN(const auto normalized, world.Train("normalized_dpo { beta: 5 }"));
-  PLUMB_ASSIGN_OR_RETURN(const auto dpo, world.Train("dpo { beta: 0.1 }"));
-  return Comparison{world.Measure(normalized.back()).reward, world.Measure(dpo.back()).reward};
+  return CompareRewards(PreferenceWorld(seed, {}), "normalized_dpo { beta: 5 }", "dpo { beta: 0.1 }");
 }
 
 const bool kRegistered = RegisterClaim(
