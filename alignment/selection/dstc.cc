@@ -1,5 +1,11 @@
 #include "alignment/selection/dstc.h"
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+
 namespace plumb {
 
 std::optional<CodeSelection> MinimaxSelection(const PassMatrix& passes) {
@@ -36,6 +42,15 @@ std::optional<CodeSelection> MinimaxSelection(const PassMatrix& passes) {
   }
   if (selection.rejected_code == kNone) return std::nullopt;
   return selection;
+}
+
+std::string CodeIn(absl::string_view said) {
+  const auto is_fence = [](absl::string_view line) { return absl::StartsWith(line, "```"); };
+  const std::vector<absl::string_view> lines = absl::StrSplit(said, '\n');
+  const auto opening = std::find_if(lines.begin(), lines.end(), is_fence);
+  if (opening == lines.end()) return std::string(said);
+  const auto closing = std::find_if(opening + 1, lines.end(), is_fence);
+  return absl::StrJoin(opening + 1, closing, "\n");
 }
 
 }  // namespace plumb

@@ -3,7 +3,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
+
+#include "absl/strings/string_view.h"
 
 namespace plumb {
 
@@ -29,6 +32,10 @@ struct CodeSelection {
 // code and the chosen test, the rejected one likewise. Nothing when the chosen code passes no test, when
 // every code passes every test, or when none but the chosen code fails the rejected test.
 std::optional<CodeSelection> MinimaxSelection(const PassMatrix& passes);
+
+// The code in what a model said: its first block of Markdown (between lines that begin with ```; one that is
+// not closed goes to the end), without these lines; all of a text that has none.
+std::string CodeIn(absl::string_view said);
 
 }  // namespace plumb
 

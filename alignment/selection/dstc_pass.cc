@@ -1,4 +1,7 @@
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "alignment/selection/dstc.h"
@@ -11,12 +14,19 @@
 namespace plumb {
 namespace {
 
-absl::StatusOr<const Record*> ReadTexts(const Row& row, absl::string_view name) {
-  const Record* texts = FindColumn(row, name);
-  bool all_texts = texts != nullptr && texts->is_array();
-  for (size_t i = 0; all_texts && i < texts->size(); ++i) all_texts = (*texts)[i].is_string();
-  if (!all_texts) return RowError(row, absl::StrCat("column '", name, "': expected a list of texts"));
-  return texts;
+// The code in each of a list of answers.
+absl::StatusOr<std::vector<std::string>> ReadPrograms(const Row& row, const std::string& column) {
+  PLUMB_ASSIGN_OR_RETURN(const Record* answers, ReadAnswers(row, column));
+  std::vector<std::string> programs;
+  for (const Record& said : *answers) {
+    if (!said.is_string() && !said.is_array()) {
+      return RowError(row, absl::StrCat("column '", column, "': expected texts or conversations, found ",
+                                        said.type_name()));
+    }
+    PLUMB_ASSIGN_OR_RETURN(const std::string text, RowText({{{column, said}}, row.where}, {column}));
+    programs.push_back(CodeIn(text));
+  }
+  return programs;
 }
 
 absl::StatusOr<PassMatrix> ReadPasses(const Row& row, size_t codes, size_t tests) {
@@ -48,16 +58,15 @@ class ProgramRunner {
     limits_.memory_bytes = config.memory_mb() << 20;
   }
 
-  absl::StatusOr<PassMatrix> Run(const Record& codes, const Record& tests) const {
+  absl::StatusOr<PassMatrix> Run(const std::vector<std::string>& codes,
+                                 const std::vector<std::string>& tests) const {
     PassMatrix passes;
-    for (const Record& code : codes) {
+    for (const std::string& code : codes) {
       passes.emplace_back();
-      for (const Record& test : tests) {
+      for (const std::string& test : tests) {
         if (InterruptRequested())
           return absl::CancelledError("stopped while a program ran; nothing is written");
-        PLUMB_ASSIGN_OR_RETURN(const bool pass,
-                               Passes(absl::StrCat(code.get_ref<const std::string&>(), "\n",
-                                                   test.get_ref<const std::string&>(), "\n")));
+        PLUMB_ASSIGN_OR_RETURN(const bool pass, Passes(absl::StrCat(code, "\n", test, "\n")));
         passes.back().push_back(pass);
       }
     }
@@ -86,41 +95,76 @@ class ProgramRunner {
   SandboxLimits limits_;
 };
 
+// The tests of rows of their own, in their order.
+using Tests = std::vector<std::vector<std::string>>;
+
 class DstcPass : public SelectionPass {
  public:
-  DstcPass(const CodeAndTests& config, const PassContext& context)
-      : runs_programs_(config.command_size() > 0), runner_(config, context) {}
+  DstcPass(const CodeAndTests& config, const PassContext& context, std::optional<Tests> tests)
+      : config_(config),
+        field_(context.field + ".dstc"),
+        runner_(config, context),
+        tests_(std::move(tests)) {}
 
   absl::Status Take(Row row, RowSink emit) override {
-    PLUMB_ASSIGN_OR_RETURN(const Record* codes, ReadTexts(row, "codes"));
-    PLUMB_ASSIGN_OR_RETURN(const Record* tests, ReadTexts(row, "tests"));
-    const bool is_run = runs_programs_ && FindColumn(row, "passes") == nullptr;
-    PLUMB_ASSIGN_OR_RETURN(const PassMatrix passes, is_run ? runner_.Run(*codes, *tests)
-                                                           : ReadPasses(row, codes->size(), tests->size()));
+    PLUMB_ASSIGN_OR_RETURN(const std::vector<std::string> codes, ReadPrograms(row, config_.codes_column()));
+    PLUMB_ASSIGN_OR_RETURN(const std::vector<std::string> tests, TestsOf(row));
+    const bool is_run = config_.command_size() > 0 && FindColumn(row, "passes") == nullptr;
+    PLUMB_ASSIGN_OR_RETURN(const PassMatrix passes,
+                           is_run ? runner_.Run(codes, tests) : ReadPasses(row, codes.size(), tests.size()));
+    ++rows_;
     const std::optional<CodeSelection> selection = MinimaxSelection(passes);
     if (!selection.has_value()) return absl::OkStatus();
-    const auto answer = [&](int64_t code, int64_t test) {
-      return absl::StrCat((*codes)[code].get_ref<const std::string&>(), "\n",
-                          (*tests)[test].get_ref<const std::string&>());
+    const Record* prompt = FindColumn(row, "prompt");
+    const auto answer = [&](int64_t code, int64_t test) -> Record {
+      const std::string text = absl::StrCat(codes[code], "\n", tests[test]);
+      if (prompt == nullptr || !prompt->is_array()) return text;
+      return Record::array({Record{{"role", "assistant"}, {"content", text}}});
     };
-    const std::string chosen = answer(selection->chosen_code, selection->chosen_test);
-    const std::string rejected = answer(selection->rejected_code, selection->rejected_test);
-    for (const char* name : {"codes", "tests", "passes"}) row.record.erase(name);
-    row.record["chosen"] = chosen;
-    row.record["rejected"] = rejected;
+    Record chosen = answer(selection->chosen_code, selection->chosen_test);
+    Record rejected = answer(selection->rejected_code, selection->rejected_test);
+    for (const std::string& name : {config_.codes_column(), config_.tests_column(), std::string("passes")}) {
+      row.record.erase(name);
+    }
+    row.record["chosen"] = std::move(chosen);
+    row.record["rejected"] = std::move(rejected);
     return emit(std::move(row));
   }
 
+  absl::Status Finish(RowSink) override {
+    if (!tests_.has_value() || rows_ == tests_->size()) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(field_, ".tests: expected one for each of the ", rows_,
+                                                   " rows, found ", tests_->size(), " rows of tests"));
+  }
+
  private:
-  bool runs_programs_;
+  absl::StatusOr<std::vector<std::string>> TestsOf(const Row& row) const {
+    if (!tests_.has_value()) return ReadPrograms(row, config_.tests_column());
+    if (rows_ < tests_->size()) return (*tests_)[rows_];
+    return RowError(row, absl::StrCat("has no tests: there are ", tests_->size(), " rows in ", field_,
+                                      ".tests, which are of the rows of codes in their order"));
+  }
+
+  CodeAndTests config_;
+  std::string field_;
   ProgramRunner runner_;
+  std::optional<Tests> tests_;
+  size_t rows_ = 0;
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeDstcPass(const CodeAndTests& config,
                                                             const PassContext& context) {
-  return std::make_unique<DstcPass>(config, context);
+  std::optional<Tests> tests;
+  if (config.has_tests()) {
+    tests.emplace();
+    PLUMB_RETURN_IF_ERROR(ForEachRow(config.tests(), [&](Row row) -> absl::Status {
+      PLUMB_ASSIGN_OR_RETURN(tests->emplace_back(), ReadPrograms(row, config.tests_column()));
+      return absl::OkStatus();
+    }));
+  }
+  return std::make_unique<DstcPass>(config, context, std::move(tests));
 }
 
 }  // namespace plumb

@@ -56,5 +56,15 @@ TEST(Dstc, NeedsAPassAndAFailure) {
   EXPECT_EQ(least->rejected_code, 0);
 }
 
+TEST(Dstc, TakesTheCodeOutOfMarkdown) {
+  EXPECT_EQ(CodeIn("x = 1\nassert x"), "x = 1\nassert x");
+  EXPECT_EQ(CodeIn("Sure:\n```python\ndef f():\n    return 1\n```\nand\n```\ng\n```"),
+            "def f():\n    return 1");
+  EXPECT_EQ(CodeIn("```\nx = 1"), "x = 1");  // cut off by the limit of new tokens
+  EXPECT_EQ(CodeIn("```\n```"), "");
+  EXPECT_EQ(CodeIn("in ```words``` alone"), "in ```words``` alone");
+  EXPECT_EQ(CodeIn(""), "");
+}
+
 }  // namespace
 }  // namespace plumb

@@ -234,6 +234,53 @@ TEST_F(Select, DstcJoinsCodeAndTest) {
                    "for each of the 1 tests"));
 }
 
+// As //alignment:generate writes them, twice for the same tasks: once asked for code, once for tests.
+TEST_F(Select, DstcReadsTestsOfAFileOfTheirOwn) {
+  const auto said = [](const std::string& text) {
+    return absl::StrCat(R"([{"role": "assistant", "content": ")", text, R"("}])");
+  };
+  const std::string task = R"({"prompt": [{"role": "user", "content": "add"}], "completions": [)";
+  const std::string codes =
+      Write("codes.jsonl", absl::StrCat(task, said("Sure:\\n```\\nc0\\n```"), ", ", said("c1"),
+                                        R"(], "passes": [[true, true], [true, false]]})"));
+  const std::string tests =
+      Write("tests.jsonl", absl::StrCat(task, said("t0"), ", ", said("```\\nt1\\n```"), "]}"));
+  const auto step = [](const std::string& file) {
+    return absl::StrCat(
+        "step { dstc { codes_column: 'completions' tests_column: 'completions' tests { path: '", file,
+        "' } } }");
+  };
+  EXPECT_EQ(Run(Recipe(codes, step(tests))), "1>1");
+  EXPECT_EQ(Lines(Output()),
+            std::vector<std::string>{R"({"prompt":[{"role":"user","content":"add"}],)"
+                                     R"("chosen":[{"role":"assistant","content":"c0\nt1"}],)"
+                                     R"("rejected":[{"role":"assistant","content":"c1\nt1"}]})"});
+  const std::string two = Write("two.jsonl", absl::StrCat(task, said("t"), "]}\n", task, said("t"), "]}\n"));
+  EXPECT_EQ(
+      Run(Recipe(two, step(tests))),
+      absl::StrCat(two,
+                   ":1: column 'passes': expected for each of the 1 codes a list of true and false, one "
+                   "for each of the 2 tests"));
+  const std::string one_test = R"({"codes": ["c"], "passes": [[true]]})"
+                               "\n"
+                               R"({"codes": ["c"], "passes": [[true]]})"
+                               "\n";
+  const std::string of_one = Write("of_one.jsonl", R"({"tests": ["t"]})");
+  const std::string both = Write("both.jsonl", one_test);
+  EXPECT_EQ(Run(Recipe(both, absl::StrCat("step { dstc { tests { path: '", of_one, "' } } }"))),
+            absl::StrCat(both,
+                         ":2: has no tests: there are 1 rows in step[0].dstc.tests, which are of the rows of "
+                         "codes in their order"));
+  const std::string of_three = Write("three.jsonl", R"({"tests": ["t"]}
+{"tests": ["t"]}
+{"tests": ["t"]})");
+  EXPECT_EQ(Run(Recipe(both, absl::StrCat("step { dstc { tests { path: '", of_three, "' } } }"))),
+            "step[0].dstc.tests: expected one for each of the 2 rows, found 3 rows of tests");
+  const std::string number = Write("number.jsonl", R"({"codes": [3], "tests": ["t"]})");
+  EXPECT_EQ(Run(Recipe(number, "step { dstc {} }")),
+            absl::StrCat(number, ":1: column 'codes': expected texts or conversations, found number"));
+}
+
 TEST_F(Select, DstcRunsCodeAndTestsItself) {
   if (const auto probe = RunSandboxed({"true"}, folder_, {}); !probe.ok()) {
     GTEST_SKIP() << "skipped: " << probe.status().message();
