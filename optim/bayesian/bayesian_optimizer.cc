@@ -12,6 +12,7 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -22,6 +23,7 @@
 #include "optim/bayesian/deup.h"
 #include "optim/bayesian/expected_improvement.h"
 #include "optim/bayesian/fantasy_improvement.h"
+#include "optim/bayesian/fit_co_kriging.h"
 #include "optim/bayesian/fit_derivative_process.h"
 #include "optim/bayesian/fit_multi_task.h"
 #include "optim/bayesian/knowledge_gradient.h"
@@ -50,6 +52,50 @@ FidelityCost CostOf(const Options& options, const MixedSpace& space) {
   return {space.FeatureOf(options.coordinate()), options.fixed_cost(), options.cost_weight()};
 }
 
+// The coordinate of the fidelity, and where the options say it.
+struct Fidelity {
+  std::string field;
+  int64_t coordinate;
+};
+
+// None where the acquisition is of one fidelity alone.
+std::optional<Fidelity> FidelityOf(const BayesianOptions& options) {
+  switch (options.acquisition_case()) {
+    case BayesianOptions::kMultiFidelityKnowledgeGradient:
+      return Fidelity{"multi_fidelity_knowledge_gradient.coordinate",
+                      options.multi_fidelity_knowledge_gradient().coordinate()};
+    case BayesianOptions::kAugmentedImprovement:
+      return Fidelity{"augmented_improvement.coordinate", options.augmented_improvement().coordinate()};
+    case BayesianOptions::kMultiFidelityEntropy:
+      return Fidelity{"multi_fidelity_entropy.coordinate", options.multi_fidelity_entropy().coordinate()};
+    default:
+      return std::nullopt;
+  }
+}
+
+absl::Status CheckCoKriging(const BayesianOptions& options, int64_t dimension) {
+  if (!options.co_kriging()) return absl::OkStatus();
+  const std::optional<Fidelity> fidelity = FidelityOf(options);
+  if (!fidelity.has_value()) {
+    return absl::InvalidArgumentError(
+        "co_kriging: needs an acquisition over fidelities: augmented_improvement, multi_fidelity_entropy or "
+        "multi_fidelity_knowledge_gradient");
+  }
+  const auto& integers = options.integer_coordinates();
+  if (std::find(integers.begin(), integers.end(), fidelity->coordinate) == integers.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("co_kriging: its levels are whole numbers: expected ",
+                                                   fidelity->field, ", ", fidelity->coordinate,
+                                                   ", among integer_coordinates"));
+  }
+  if (dimension < 2) {
+    return absl::InvalidArgumentError("co_kriging: expected another coordinate beside the fidelity");
+  }
+  if (options.related_observation_size() > 0) {
+    return absl::InvalidArgumentError("co_kriging: not with related_observation; tasks are no fidelities");
+  }
+  return absl::OkStatus();
+}
+
 // The conditions under which f counts, in features; one row without coordinates where it counts as it is.
 absl::StatusOr<Environment> EnvironmentOf(const BayesianOptions& options, const MixedSpace& space) {
   Environment environment;
@@ -62,19 +108,8 @@ absl::StatusOr<Environment> EnvironmentOf(const BayesianOptions& options, const 
     environment.coordinates.push_back(space.FeatureOf(d));
     return absl::OkStatus();
   };
-  if (options.has_multi_fidelity_knowledge_gradient()) {
-    PLUMB_RETURN_IF_ERROR(add("multi_fidelity_knowledge_gradient.coordinate",
-                              options.multi_fidelity_knowledge_gradient().coordinate()));
-    rows = {1};
-  }
-  if (options.has_augmented_improvement()) {
-    PLUMB_RETURN_IF_ERROR(
-        add("augmented_improvement.coordinate", options.augmented_improvement().coordinate()));
-    rows = {1};
-  }
-  if (options.has_multi_fidelity_entropy()) {
-    PLUMB_RETURN_IF_ERROR(
-        add("multi_fidelity_entropy.coordinate", options.multi_fidelity_entropy().coordinate()));
+  if (const std::optional<Fidelity> fidelity = FidelityOf(options); fidelity.has_value()) {
+    PLUMB_RETURN_IF_ERROR(add(fidelity->field, fidelity->coordinate));
     rows = {1};
   }
   if (options.has_environmental_knowledge_gradient()) {
@@ -153,6 +188,7 @@ absl::StatusOr<std::unique_ptr<BayesianOptimizer>> BayesianOptimizer::Create(at:
   PLUMB_ASSIGN_OR_RETURN(MixedSpace space, MixedSpace::Create(lower, upper, integers, categories));
   PLUMB_ASSIGN_OR_RETURN(Environment environment, EnvironmentOf(options, space));
   PLUMB_RETURN_IF_ERROR(CheckRelated(options, lower.numel()));
+  PLUMB_RETURN_IF_ERROR(CheckCoKriging(options, lower.numel()));
   PLUMB_ASSIGN_OR_RETURN(SobolSequence sequence,
                          SobolSequence::Scrambled(lower.numel(), RandomStream(seed, "bayesian_start")));
   return std::unique_ptr<BayesianOptimizer>(new BayesianOptimizer(
@@ -180,6 +216,13 @@ BayesianOptimizer::BayesianOptimizer(at::Tensor lower, at::Tensor upper, const B
 
 absl::StatusOr<GaussianProcess> BayesianOptimizer::FitModel(const at::Tensor& features,
                                                             const at::Tensor& values) const {
+  if (options_.co_kriging()) {
+    const int64_t coordinate = FidelityOf(options_)->coordinate;
+    const double levels = upper()[coordinate].item<double>() - lower()[coordinate].item<double>() + 1;
+    PLUMB_ASSIGN_OR_RETURN(CoKrigingFit fit, FitCoKriging(features, values, space_.FeatureOf(coordinate),
+                                                          static_cast<int64_t>(levels), options_.model()));
+    return std::move(fit.model);
+  }
   if (related_tasks_.empty()) {
     PLUMB_ASSIGN_OR_RETURN(GaussianProcessFit fit, FitGaussianProcess(features, values, options_.model()));
     return std::move(fit.model);

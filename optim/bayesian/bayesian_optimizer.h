@@ -35,7 +35,8 @@ namespace plumb {
 // - Constraints, once told, have a process each, and the expected improvement is the constrained one, of all
 //   acquisitions; pending points then have their posterior mean.
 // - Gradients, where they are told, are learnt from beside the values (fit_derivative_process.h), by the
-// acquisitions that options.proto names.
+//   acquisitions that options.proto names.
+// - Over fidelities that are whole numbers the process may be co-kriging's (options.co_kriging).
 // - Integer and categorical coordinates are searched as such (mixed_space.h).
 // - The model learns from options.related_observation(), values of other tasks (Swersky, Snoek and Adams
 //   2013, "Multi-Task Bayesian Optimization"; here they are known beforehand, and never asked for).

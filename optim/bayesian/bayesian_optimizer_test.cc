@@ -245,6 +245,40 @@ TEST(BayesianOptimizerTest, LowFidelitiesSaveCost) {
   }
 }
 
+// Forrester's function and its cheap form, levels 1 and 0: evaluations of both, and the minimum of the first.
+TEST(BayesianOptimizerTest, CoKrigingLearnsFromLevels) {
+  std::vector<BayesianOptions> all(3, Quick());
+  const auto set = [](auto* fidelity) {
+    fidelity->set_coordinate(1);
+    fidelity->set_fixed_cost(0.1);
+    fidelity->set_cost_weight(0.9);
+  };
+  set(all[0].mutable_multi_fidelity_knowledge_gradient());
+  set(all[1].mutable_augmented_improvement());
+  set(all[2].mutable_multi_fidelity_entropy());
+  for (BayesianOptions& options : all) {
+    options.set_co_kriging(true);
+    options.add_integer_coordinates(1);
+    const auto method = BayesianOptimizer::Create(Tensor({0, 0}), Tensor({1, 1}), options, 1).value();
+    double cost = 0;
+    int64_t cheap = 0;
+    while (cost < 12) {
+      const at::Tensor points = method->Ask(1).value();
+      const double x = points[0][0].item<double>(), level = points[0][1].item<double>();
+      ASSERT_TRUE(level == 0 || level == 1);
+      cost += 0.1 + 0.9 * level;
+      cheap += level == 0 ? 1 : 0;
+      const double expensive = (6 * x - 2) * (6 * x - 2) * std::sin(12 * x - 4);
+      PLUMB_ASSERT_OK(
+          method->Tell(points, Tensor({level == 1 ? expensive : 0.5 * expensive + 10 * (x - 0.5) - 5})));
+    }
+    EXPECT_GT(cheap, 3);
+    const at::Tensor found = method->Recommend().value();
+    EXPECT_EQ(found[1].item<double>(), 1);
+    EXPECT_NEAR(found[0].item<double>(), 0.75725, 0.02) << options.acquisition_case();
+  }
+}
+
 // (x - w)^2 over three conditions: the mean's minimiser is their weighted mean.
 TEST(BayesianOptimizerTest, TheMeanOverConditionsIsMinimised) {
   BayesianOptions options = Quick();
@@ -416,6 +450,17 @@ TEST(BayesianOptimizerTest, SaysWhatIsWrong) {
   related.mutable_related_observation(0)->set_point(1, 0.5);
   related.mutable_deup();
   EXPECT_THAT(message({0, 0}, {1, 1}, related), HasSubstr("not with deup"));
+  BayesianOptions levels;
+  levels.set_co_kriging(true);
+  EXPECT_THAT(message({0, 0}, {1, 1}, levels), HasSubstr("co_kriging: needs an acquisition over fidelities"));
+  levels.mutable_augmented_improvement()->set_coordinate(1);
+  EXPECT_THAT(message({0, 0}, {1, 1}, levels),
+              HasSubstr("expected augmented_improvement.coordinate, 1, among integer_coordinates"));
+  levels.add_integer_coordinates(1);
+  EXPECT_EQ(message({0, 0}, {1, 1}, levels), "");
+  levels.add_related_observation()->add_point(0);
+  levels.mutable_related_observation(0)->add_point(0);
+  EXPECT_THAT(message({0, 0}, {1, 1}, levels), HasSubstr("co_kriging: not with related_observation"));
 }
 
 }  // namespace

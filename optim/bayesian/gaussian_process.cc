@@ -37,18 +37,30 @@ absl::Status CheckFinite(const char* what, const at::Tensor& tensor) {
   return absl::OkStatus();
 }
 
-// Work for which a second thread is worth waking.
-constexpr int64_t kGrain = 1 << 14;
-
-int64_t GrainOfRows(int64_t columns, int64_t dimension) {
-  return std::max<int64_t>(1, kGrain / std::max<int64_t>(1, columns * (dimension + 4)));
+absl::Status CheckStationary(const GaussianProcessParameters& parameters, const at::Tensor& points) {
+  PLUMB_RETURN_IF_ERROR(
+      CheckShape("observed points", points, {kAny, static_cast<int64_t>(parameters.lengthscales.size())}));
+  for (size_t d = 0; d < parameters.lengthscales.size(); ++d) {
+    if (parameters.lengthscales[d] > 0) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("lengthscale ", d, ": ", parameters.lengthscales[d], ", expected above 0"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<GaussianProcess> GaussianProcess::Create(Kernel kernel, GaussianProcessParameters parameters,
                                                         const at::Tensor& points, const at::Tensor& values) {
-  return Make(kernel, std::move(parameters), points, values, {}, {});
+  PLUMB_RETURN_IF_ERROR(CheckStationary(parameters, points));
+  auto prior = std::make_shared<StationaryPrior>(kernel, parameters);
+  return Make(kernel, std::move(prior), std::move(parameters), points, values, {}, {});
+}
+
+absl::StatusOr<GaussianProcess> GaussianProcess::CreateOfPrior(
+    Kernel kernel, std::shared_ptr<const GaussianProcessPrior> prior, GaussianProcessParameters parameters,
+    const at::Tensor& points, const at::Tensor& values) {
+  return Make(kernel, std::move(prior), std::move(parameters), points, values, {}, {});
 }
 
 absl::StatusOr<GaussianProcess> GaussianProcess::CreateOfTasks(
@@ -74,28 +86,26 @@ absl::StatusOr<GaussianProcess> GaussianProcess::CreateOfTasks(
       pair_ratios.mutable_data_ptr<double>()[i * size + j] = b[tasks[i] * count + tasks[j]] / own;
     }
   }
-  return Make(kernel, std::move(parameters), points, values, pair_ratios, ratios);
+  PLUMB_RETURN_IF_ERROR(CheckStationary(parameters, points));
+  auto prior = std::make_shared<StationaryPrior>(kernel, parameters);
+  return Make(kernel, std::move(prior), std::move(parameters), points, values, pair_ratios, ratios);
 }
 
-absl::StatusOr<GaussianProcess> GaussianProcess::Make(Kernel kernel, GaussianProcessParameters parameters,
+absl::StatusOr<GaussianProcess> GaussianProcess::Make(Kernel kernel,
+                                                      std::shared_ptr<const GaussianProcessPrior> prior,
+                                                      GaussianProcessParameters parameters,
                                                       const at::Tensor& points, const at::Tensor& values,
                                                       const at::Tensor& pair_ratios,
                                                       const at::Tensor& ratios) {
-  PLUMB_RETURN_IF_ERROR(
-      CheckShape("observed points", points, {kAny, static_cast<int64_t>(parameters.lengthscales.size())}));
+  PLUMB_RETURN_IF_ERROR(CheckShape("observed points", points, {kAny, kAny}));
   PLUMB_RETURN_IF_ERROR(CheckShape("observed values", values, {points.size(0)}));
-  for (size_t d = 0; d < parameters.lengthscales.size(); ++d) {
-    if (parameters.lengthscales[d] > 0) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("lengthscale ", d, ": ", parameters.lengthscales[d], ", expected above 0"));
-  }
   if (!(parameters.outputscale > 0) || !(parameters.noise >= 0) || !std::isfinite(parameters.mean)) {
     return absl::InvalidArgumentError(absl::StrCat("outputscale ", parameters.outputscale, ", noise ",
                                                    parameters.noise, ", mean ", parameters.mean,
                                                    ": expected above 0, at least 0 and a finite number"));
   }
   const at::NoGradGuard no_grad;
-  GaussianProcess result(kernel, std::move(parameters));
+  GaussianProcess result(kernel, std::move(prior), std::move(parameters));
   result.points_ = F64(points).clone();
   result.values_ = F64(values).clone();
   PLUMB_RETURN_IF_ERROR(CheckFinite("coordinates", result.points_));
@@ -150,116 +160,13 @@ absl::Status GaussianProcess::Append(const at::Tensor& points, const at::Tensor&
 }
 
 at::Tensor GaussianProcess::WeightsOf(const at::Tensor& values) const {
-  return RowProduct(inverse_factor_.t(), RowProduct(inverse_factor_, values - parameters_.mean));
+  return RowProduct(inverse_factor_.t(),
+                    RowProduct(inverse_factor_, values - prior_->Means(points_).unsqueeze(1)));
 }
 
 double GaussianProcess::LogMarginalLikelihood() const {
-  const double fit = (weights_ * (values_ - parameters_.mean)).sum().item<double>();
+  const double fit = (weights_ * (values_ - prior_->Means(points_))).sum().item<double>();
   return -0.5 * (fit + factor_.LogDeterminant() + size() * std::log(2 * M_PI));
-}
-
-at::Tensor GaussianProcess::Scaled(const at::Tensor& points) const {
-  const int64_t count = points.size(0), dimension = points.size(1);
-  at::Tensor scaled = at::empty({dimension, count}, at::kDouble);
-  const double* from = points.const_data_ptr<double>();
-  double* to = scaled.mutable_data_ptr<double>();
-  for (int64_t d = 0; d < dimension; ++d) {
-    const double lengthscale = parameters_.lengthscales[d];
-    for (int64_t i = 0; i < count; ++i) to[d * count + i] = from[i * dimension + d] / lengthscale;
-  }
-  return scaled;
-}
-
-at::Tensor GaussianProcess::Covariances(const at::Tensor& points, const at::Tensor& others,
-                                        at::Tensor* slopes) const {
-  const int64_t rows = points.size(0), columns = others.size(0), dimension = points.size(1);
-  at::Tensor values = at::empty({rows, columns}, at::kDouble);
-  if (slopes != nullptr) *slopes = at::empty({rows, columns}, at::kDouble);
-  const at::Tensor scaled = Scaled(others);
-  const double *many = scaled.const_data_ptr<double>(), *from = points.const_data_ptr<double>();
-  double* k = values.mutable_data_ptr<double>();
-  double* g = slopes == nullptr ? nullptr : slopes->mutable_data_ptr<double>();
-  at::parallel_for(0, rows, GrainOfRows(columns, dimension), [&](int64_t begin, int64_t end) {
-    std::vector<double> x(dimension), squared(columns);
-    for (int64_t i = begin; i < end; ++i) {
-      for (int64_t d = 0; d < dimension; ++d) x[d] = from[i * dimension + d] / parameters_.lengthscales[d];
-      SquaredDistances(x.data(), many, columns, dimension, columns, squared.data());
-      double *row = k + i * columns, *slope = g == nullptr ? nullptr : g + i * columns;
-      KernelValues(kernel_, columns, squared.data(), row, slope);
-      for (int64_t j = 0; j < columns; ++j) row[j] *= parameters_.outputscale;
-      for (int64_t j = 0; slope != nullptr && j < columns; ++j) slope[j] *= parameters_.outputscale;
-    }
-  });
-  return values;
-}
-
-at::Tensor GaussianProcess::CovarianceGradient(const at::Tensor& points, const at::Tensor& others,
-                                               const at::Tensor& slopes, const at::Tensor& weights) const {
-  const int64_t rows = points.size(0), columns = others.size(0), dimension = points.size(1);
-  at::Tensor gradient = at::zeros({rows, dimension}, at::kDouble);
-  const at::Tensor scaled = Scaled(others), products = (slopes * weights).contiguous();
-  const double *many = scaled.const_data_ptr<double>(), *from = points.const_data_ptr<double>();
-  double* sums = gradient.mutable_data_ptr<double>();
-  at::parallel_for(0, rows, GrainOfRows(columns, dimension), [&](int64_t begin, int64_t end) {
-    std::vector<double> x(dimension);
-    for (int64_t i = begin; i < end; ++i) {
-      for (int64_t d = 0; d < dimension; ++d) x[d] = from[i * dimension + d] / parameters_.lengthscales[d];
-      AddWeightedDifferences(x.data(), many, columns, dimension, columns,
-                             products.const_data_ptr<double>() + i * columns, sums + i * dimension);
-      for (int64_t d = 0; d < dimension; ++d) sums[i * dimension + d] /= -parameters_.lengthscales[d];
-    }
-  });
-  return gradient;
-}
-
-at::Tensor GaussianProcess::GroupCovariances(const at::Tensor& points) const {
-  const int64_t groups = points.size(0), q = points.size(1), dimension = points.size(2);
-  at::Tensor values = at::empty({groups, q, q}, at::kDouble);
-  const double* from = points.const_data_ptr<double>();
-  double* to = values.mutable_data_ptr<double>();
-  at::parallel_for(0, groups, GrainOfRows(q * q, dimension), [&](int64_t begin, int64_t end) {
-    std::vector<double> squared(q * q);
-    for (int64_t b = begin; b < end; ++b) {
-      const double* x = from + b * q * dimension;
-      for (int64_t i = 0; i < q * q; ++i) {
-        double sum = 0;
-        for (int64_t d = 0; d < dimension; ++d) {
-          const double step =
-              (x[i / q * dimension + d] - x[i % q * dimension + d]) / parameters_.lengthscales[d];
-          sum += step * step;
-        }
-        squared[i] = sum;
-      }
-      KernelValues(kernel_, q * q, squared.data(), to + b * q * q, nullptr);
-      for (int64_t i = 0; i < q * q; ++i) to[b * q * q + i] *= parameters_.outputscale;
-    }
-  });
-  return values;
-}
-
-void GaussianProcess::AddGroupGradient(const at::Tensor& points, const at::Tensor& weights,
-                                       at::Tensor& gradient) const {
-  const int64_t groups = points.size(0), q = points.size(1), dimension = points.size(2);
-  const double *from = points.const_data_ptr<double>(), *weight = weights.const_data_ptr<double>();
-  double* sums = gradient.mutable_data_ptr<double>();
-  for (int64_t b = 0; b < groups; ++b) {
-    const double* x = from + b * q * dimension;
-    for (int64_t i = 0; i < q * q; ++i) {
-      double squared = 0, value, slope;
-      for (int64_t d = 0; d < dimension; ++d) {
-        const double step =
-            (x[i / q * dimension + d] - x[i % q * dimension + d]) / parameters_.lengthscales[d];
-        squared += step * step;
-      }
-      KernelValues(kernel_, 1, &squared, &value, &slope);
-      slope *= parameters_.outputscale * weight[b * q * q + i];
-      for (int64_t d = 0; d < dimension; ++d) {
-        const double step = x[i / q * dimension + d] - x[i % q * dimension + d];
-        sums[(b * q + i / q) * dimension + d] -=
-            slope * step / (parameters_.lengthscales[d] * parameters_.lengthscales[d]);
-      }
-    }
-  }
 }
 
 GroupPosterior GaussianProcess::Posterior(const at::Tensor& points, bool with_gradients) const {
@@ -276,19 +183,20 @@ GroupPosterior GaussianProcess::Posterior(const at::Tensor& points, bool with_gr
     if (with_gradients) posterior.slopes.mul_(ratios_);
   }
   posterior.means =
-      (RowProduct(posterior.covariance, weights_.unsqueeze(1)) + parameters_.mean).view({groups, q});
+      (RowProduct(posterior.covariance, weights_.unsqueeze(1)).select(1, 0) + prior_->Means(flat))
+          .view({groups, q});
   const at::Tensor half = RowProduct(posterior.covariance, inverse_factor_.t());
   if (with_gradients) posterior.projections = RowProduct(half, inverse_factor_);
   if (q == 1) {
-    posterior.covariances = at::empty({groups, 1, 1}, at::kDouble);
+    posterior.covariances = prior_->Variances(flat).view({groups, 1, 1});
     double* variances = posterior.covariances.mutable_data_ptr<double>();
     for (int64_t b = 0; b < groups; ++b) {
       const double* row = half.const_data_ptr<double>() + b * size();
-      variances[b] = parameters_.outputscale - Dot(row, row, size());
+      variances[b] -= Dot(row, row, size());
     }
     return posterior;
   }
-  posterior.covariances = GroupCovariances(posterior.points);
+  posterior.covariances = prior_->GroupCovariances(posterior.points);
   double* covariances = posterior.covariances.mutable_data_ptr<double>();
   at::parallel_for(0, groups, GrainOfRows(q * q, size()), [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; ++b) {
@@ -323,7 +231,7 @@ at::Tensor GaussianProcess::Gradient(const GroupPosterior& posterior, const at::
   at::Tensor gradient =
       CovarianceGradient(posterior.points.view({rows, dimension()}), points_, posterior.slopes, weights)
           .view({groups, q, dimension()});
-  if (q > 1) AddGroupGradient(posterior.points, both.contiguous(), gradient);
+  if (q > 1) prior_->AddGroupGradient(posterior.points, both.contiguous(), gradient);
   return gradient;
 }
 

@@ -4,22 +4,16 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "optim/bayesian/covariance.h"
+#include "optim/bayesian/gaussian_process_prior.h"
 #include "optim/core/cholesky.h"
 
 namespace plumb {
-
-// In the units of points and values.
-struct GaussianProcessParameters {
-  std::vector<double> lengthscales;  // [D]
-  double outputscale = 1;            // the process's variance
-  double noise = 0;                  // variance of what is added to each observation
-  double mean = 0;
-};
 
 // The posterior of f, without noise, at B groups of Q points, jointly within a group; and, where gradients
 // were asked for, what they are made from.
@@ -51,6 +45,13 @@ class GaussianProcess {
                                                        const std::vector<int64_t>& tasks,
                                                        const at::Tensor& task_covariance, int64_t target);
 
+  // The process of another prior, of which `parameters` says what is asked for by parameters(): the noise,
+  // and as outputscale the scale against which numbers are small. Error: as Create().
+  static absl::StatusOr<GaussianProcess> CreateOfPrior(Kernel kernel,
+                                                       std::shared_ptr<const GaussianProcessPrior> prior,
+                                                       GaussianProcessParameters parameters,
+                                                       const at::Tensor& points, const at::Tensor& values);
+
   // M more observations in O(M N^2), with the noise of the others or another. What fails changes nothing.
   absl::Status Append(const at::Tensor& points, const at::Tensor& values);
   absl::Status Append(const at::Tensor& points, const at::Tensor& values, double noise);
@@ -75,32 +76,33 @@ class GaussianProcess {
   at::Tensor Gradient(const GroupPosterior& posterior, const at::Tensor& d_means,
                       const at::Tensor& d_covariances) const;
 
-  // What the above are made of. The prior's covariances of points [B, D] and others [M, D], [B, M]; and the
-  // gradient with respect to `points` of the sum of weights [B, M] times them, from their slopes [B, M].
-  at::Tensor Covariances(const at::Tensor& points, const at::Tensor& others, at::Tensor* slopes) const;
+  // What the above are made of: as GaussianProcessPrior's.
+  at::Tensor Covariances(const at::Tensor& points, const at::Tensor& others, at::Tensor* slopes) const {
+    return prior_->Covariances(points, others, slopes);
+  }
   at::Tensor CovarianceGradient(const at::Tensor& points, const at::Tensor& others, const at::Tensor& slopes,
-                                const at::Tensor& weights) const;
+                                const at::Tensor& weights) const {
+    return prior_->CovarianceGradient(points, others, slopes, weights);
+  }
   // L^-1, where L is the factor of the observations' covariance. [N, N]
   const at::Tensor& inverse_factor() const { return inverse_factor_; }
   // K^-1 (values - mean) for columns of other values at the same points. [N, S] -> [N, S]
   at::Tensor WeightsOf(const at::Tensor& values) const;
 
  private:
-  GaussianProcess(Kernel kernel, GaussianProcessParameters parameters)
-      : kernel_(kernel), parameters_(std::move(parameters)) {}
+  GaussianProcess(Kernel kernel, std::shared_ptr<const GaussianProcessPrior> prior,
+                  GaussianProcessParameters parameters)
+      : kernel_(kernel), prior_(std::move(prior)), parameters_(std::move(parameters)) {}
   // pair_ratios [N, N] and ratios [N]: what covariances among the observed points, and with them, are
   // multiplied by; undefined for 1.
-  static absl::StatusOr<GaussianProcess> Make(Kernel kernel, GaussianProcessParameters parameters,
-                                              const at::Tensor& points, const at::Tensor& values,
-                                              const at::Tensor& pair_ratios, const at::Tensor& ratios);
-  // [D, M], divided by the lengthscales.
-  at::Tensor Scaled(const at::Tensor& points) const;
-  // The prior's covariances within groups [B, Q, D]: [B, Q, Q]; and the gradient [B, Q, D] of their sum with
-  // symmetric weights [B, Q, Q], each entry counted where its first point moves, added to `gradient`.
-  at::Tensor GroupCovariances(const at::Tensor& points) const;
-  void AddGroupGradient(const at::Tensor& points, const at::Tensor& weights, at::Tensor& gradient) const;
+  static absl::StatusOr<GaussianProcess> Make(Kernel kernel,
+                                              std::shared_ptr<const GaussianProcessPrior> prior,
+                                              GaussianProcessParameters parameters, const at::Tensor& points,
+                                              const at::Tensor& values, const at::Tensor& pair_ratios,
+                                              const at::Tensor& ratios);
 
   Kernel kernel_;
+  std::shared_ptr<const GaussianProcessPrior> prior_;
   GaussianProcessParameters parameters_;
   at::Tensor points_, values_, weights_;
   at::Tensor ratios_;  // [N]; undefined where all observations are of one task

@@ -2,14 +2,19 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <tuple>
 #include <utility>
@@ -17,6 +22,8 @@
 #include "common/files/files.h"
 #include "common/tensor/random.h"
 #include "common/testing/testing.h"
+#include "optim/bayesian/co_kriging.h"
+#include "optim/bayesian/fit_co_kriging.h"
 #include "optim/bayesian/fit_gaussian_process.h"
 #include "optim/bayesian/fit_multi_task.h"
 #include "optim/bayesian/row_product.h"
@@ -308,6 +315,151 @@ TEST(MultiTaskTest, LearnsFromAnotherTask) {
   EXPECT_LT(error, 0.5 * without) << without;
   EXPECT_THAT(FitMultiTask(points, tasks, values, 2, 0, {}).status().message(),
               HasSubstr("target task 2: has no observation"));
+}
+
+// Three levels over (s, x), each with parameters of its own; f_2 = -0.5 (1.5 f_0 + delta_1) + delta_2.
+const std::vector<CoKrigingLevel> kLevels = {
+    {{1, 0.4}, 1.2, 1, 0.3}, {{1, 0.7}, 0.5, 1.5, -0.2}, {{1, 0.2}, 0.1, -0.5, 0.8}};
+
+at::Tensor PointsOfLevels(int64_t count, uint64_t seed) {
+  at::Tensor points = Uniform({count, 2}, seed);
+  for (int64_t i = 0; i < count; ++i) points[i][0] = 0.5 * static_cast<double>(i % 3);
+  return points;
+}
+
+GaussianProcess CoKrigingExample() {
+  const at::Tensor points = PointsOfLevels(8, 1), values = Uniform({8}, 2);
+  const auto prior = std::make_shared<CoKrigingPrior>(GaussianProcessOptions::MATERN_5_2, kLevels, 0);
+  return GaussianProcess::CreateOfPrior(GaussianProcessOptions::MATERN_5_2, prior, {{}, 1, 0.02, 0}, points,
+                                        values)
+      .value();
+}
+
+TEST(CoKrigingTest, HasThePosteriorOfTheAutoregressiveProcess) {
+  const GaussianProcess model = CoKrigingExample();
+  const auto matern = [](double distance) {
+    const double s = std::sqrt(5.0) * std::abs(distance);
+    return (1 + s + s * s / 3) * std::exp(-s);
+  };
+  // f_l as weights of the independent deltas.
+  const double c[3][3] = {{1, 0, 0}, {1.5, 1, 0}, {-0.75, -0.5, 1}};
+  const double means[] = {0.3, -0.2, 0.8};
+  const auto level = [](const at::Tensor& point) {
+    return static_cast<int64_t>(std::lround(2 * point[0].item<double>()));
+  };
+  const auto covariance = [&](const at::Tensor& a, const at::Tensor& b) {
+    const double step = a[1].item<double>() - b[1].item<double>();
+    const double of_deltas[] = {1.2 * matern(step / 0.4), 0.5 * matern(step / 0.7), 0.1 * matern(step / 0.2)};
+    double sum = 0;
+    for (int64_t j = 0; j < 3; ++j) sum += c[level(a)][j] * c[level(b)][j] * of_deltas[j];
+    return sum;
+  };
+  const at::Tensor& points = model.points();
+  at::Tensor k = at::zeros({8, 8}, at::kDouble), residual = model.values().clone();
+  for (int64_t i = 0; i < 8; ++i) {
+    residual[i] -= means[level(points[i])];
+    for (int64_t j = 0; j < 8; ++j) k[i][j] = covariance(points[i], points[j]) + (i == j ? 0.02 : 0);
+  }
+  const Cholesky factor = Cholesky::Factor(k).value();
+  // Pairs of levels, and each point by itself.
+  const at::Tensor queries = PointsOfLevels(6, 3);
+  const at::Tensor weights = factor.Solve(residual);
+  const GroupPosterior alone = model.Posterior(queries.unsqueeze(1), false),
+                       pairs = model.Posterior(queries.view({3, 2, 2}), false);
+  at::Tensor kx = at::zeros({6, 8}, at::kDouble);
+  for (int64_t i = 0; i < 6; ++i) {
+    for (int64_t j = 0; j < 8; ++j) kx[i][j] = covariance(queries[i], points[j]);
+  }
+  for (int64_t i = 0; i < 6; ++i) {
+    const double mean = means[level(queries[i])] + (kx[i] * weights).sum().item<double>();
+    EXPECT_NEAR(alone.means[i][0].item<double>(), mean, 1e-12);
+    EXPECT_NEAR(pairs.means[i / 2][i % 2].item<double>(), mean, 1e-12);
+    for (int64_t j = i / 2 * 2; j < i / 2 * 2 + 2; ++j) {
+      const double expected =
+          covariance(queries[i], queries[j]) - (kx[i] * factor.Solve(kx[j])).sum().item<double>();
+      EXPECT_NEAR(pairs.covariances[i / 2][i % 2][j % 2].item<double>(), expected, 1e-12);
+      if (i == j) EXPECT_NEAR(alone.covariances[i][0][0].item<double>(), expected, 1e-12);
+    }
+  }
+}
+
+TEST(CoKrigingTest, GradientsAreFiniteDifferences) {
+  const GaussianProcess model = CoKrigingExample();
+  for (const int64_t q : {1, 3}) {
+    const at::Tensor points = PointsOfLevels(2 * q, 4).view({2, q, 2}), d_means = Uniform({2, q}, 5),
+                     d_covariances = Uniform({2, q, q}, 6);
+    const auto value = [&](const at::Tensor& at_points) {
+      const GroupPosterior posterior = model.Posterior(at_points, false);
+      return (posterior.means * d_means).sum().item<double>() +
+             (posterior.covariances * d_covariances).sum().item<double>();
+    };
+    const at::Tensor gradient = model.Gradient(model.Posterior(points, true), d_means, d_covariances);
+    for (int64_t i = 0; i < points.numel(); ++i) {
+      at::Tensor above = points.clone(), below = points.clone();
+      above.view({-1})[i] += 1e-6;
+      below.view({-1})[i] -= 1e-6;
+      EXPECT_NEAR(gradient.reshape({-1})[i].item<double>(), (value(above) - value(below)) / 2e-6, 1e-7)
+          << q << " " << i;
+    }
+  }
+}
+
+TEST(CoKrigingTest, LogPosteriorHasItsGradient) {
+  const at::Tensor points = PointsOfLevels(11, 1), values = Uniform({11}, 2) * 2 - 1;
+  // Of the last one, rho_1 = 0, where a product of ratios may not be divided by one of them.
+  for (const double ratio : {0.8, 0.0}) {
+    const CoKrigingLogPosterior posterior(points, 0, 3, values, {});
+    const std::vector<double> theta = {-0.5, 0.3, -0.2, -1, -1.3, -2, ratio, -0.4, -2};
+    ASSERT_EQ(posterior.parameter_count(), theta.size());
+    std::vector<double> gradient(theta.size());
+    posterior.Evaluate(theta.data(), gradient.data(), nullptr);
+    for (size_t p = 0; p < theta.size(); ++p) {
+      std::vector<double> above = theta, below = theta;
+      above[p] += 1e-5;
+      below[p] -= 1e-5;
+      EXPECT_NEAR(gradient[p],
+                  (posterior.Evaluate(above.data(), nullptr, nullptr) -
+                   posterior.Evaluate(below.data(), nullptr, nullptr)) /
+                      2e-5,
+                  1e-8)
+          << p;
+    }
+  }
+}
+
+// Forrester, Sobester and Keane 2007: four expensive values and eleven cheap ones, of half the slope and a
+// line.
+TEST(CoKrigingTest, LearnsFromACheapFunction) {
+  const auto expensive = [](const at::Tensor& x) { return (6 * x - 2).square() * (12 * x - 4).sin(); };
+  const at::Tensor few = at::tensor({0.0, 0.4, 0.6, 1.0}, at::kDouble),
+                   many = at::arange(11, at::kDouble) / 10;
+  const at::Tensor points =
+      at::cat({at::stack({few, at::ones_like(few)}, 1), at::stack({many, at::zeros_like(many)}, 1)});
+  const at::Tensor values = at::cat({expensive(few), 0.5 * expensive(many) + 10 * (many - 0.5) - 5});
+  GaussianProcessOptions options;
+  options.set_noise(0);
+  const CoKrigingFit fit = FitCoKriging(points, values, 1, 2, options).value();
+  EXPECT_NEAR(fit.levels[1].ratio, 2, 0.1);
+  const at::Tensor x = at::arange(101, at::kDouble) / 100, truth = expensive(x);
+  const auto error = [&](const GaussianProcess& model, const at::Tensor& queries) {
+    return (model.Posterior(queries.unsqueeze(1), false).means.flatten() - truth).norm().item<double>();
+  };
+  const double together = error(fit.model, at::stack({x, at::ones_like(x)}, 1));
+  const GaussianProcessFit alone = FitGaussianProcess(few.unsqueeze(1), expensive(few), options).value();
+  EXPECT_LT(together, 0.1 * error(alone.model, x.unsqueeze(1)));
+}
+
+TEST(CoKrigingTest, TakesLevelsWithoutValuesAndSaysWhatIsWrong) {
+  const at::Tensor points = PointsOfLevels(9, 1), values = Uniform({9}, 2);
+  at::Tensor lowest = points.clone();
+  lowest.select(1, 0).fill_(0);
+  const auto fit = FitCoKriging(lowest, values, 0, 3, {});
+  PLUMB_ASSERT_OK(fit);
+  EXPECT_TRUE(std::isfinite(fit->model.Posterior(points.unsqueeze(1), false).means.sum().item<double>()));
+  PLUMB_EXPECT_OK(FitCoKriging(points, at::full({9}, 3.0, at::kDouble), 0, 3, {}));
+  EXPECT_THAT(FitCoKriging(points, values, 0, 1, {}).status().message(), HasSubstr("two levels"));
+  EXPECT_THAT(FitCoKriging(points, values / 0.0, 0, 3, {}).status().message(),
+              HasSubstr("value of observation 0: inf"));
 }
 
 TEST(FitGaussianProcessTest, TakesWhatIsHardAndSaysWhatIsWrong) {
