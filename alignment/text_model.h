@@ -2,6 +2,7 @@
 #define PLUMB_ALIGNMENT_TEXT_MODEL_H_
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +50,13 @@ std::shared_ptr<CausalLm> FrozenCopy(TextModel& text_model);
 
 // What an optimizer gets: requires_grad is switched on for these.
 std::vector<NamedParameter> TrainedParameters(TextModel& text_model);
+
+// Weights of more than 16 bits that OpenTextModel() rounded: gives the f32 master weights of an optimizer of
+// TrainedParameters(), "master.NAME" of its State(), the digits that the model's folder holds. Without them
+// steps are lost that are small against a rounding, until they add up. Of weights that are no longer the
+// folder's nothing changes.
+absl::Status RestoreMasterWeights(TextModel& text_model,
+                                  const std::map<std::string, at::Tensor>& optimizer_state);
 
 // SHA-1 of all that decides what the model computes.
 std::string ModelHash(TextModel& text_model);

@@ -542,6 +542,7 @@ absl::Status Run::TrainStage(int index) {
     run.task = std::make_unique<ClippedTask>(std::move(run.task), stage.privacy().max_grad_norm());
   }
   PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer, MakeStageOptimizer(run));
+  PLUMB_RETURN_IF_ERROR(RestoreMasterWeights(policy_, optimizer->State()));
   if (stage.has_accelerated()) {
     iterates_.Start(TrainedParameters(policy_));
   } else {

@@ -19,6 +19,7 @@
 #include "common/tensor/packed.h"
 #include "common/tensor/safetensors.h"
 #include "common/testing/testing.h"
+#include "optim/make_optimizer.h"
 
 namespace plumb {
 namespace {
@@ -169,6 +170,40 @@ TEST_F(TrainRecipeTest, DivergenceOnThePolicysOwnAnswers) {
   AlignmentRecipe reward = Recipe("reward {}", "preference", Pairs());
   reward.mutable_stage(0)->mutable_on_policy_kl();
   EXPECT_THAT(TrainRecipe(reward, "never").message(), HasSubstr("stage[0].on_policy_kl: a reward model"));
+}
+
+TEST_F(TrainRecipeTest, MasterWeightsHaveTheDigitsOfTheFile) {
+  ModelSource source;
+  source.set_pretrained(Golden("trl_dpo/model"));
+  TextModel exact = OpenTextModel(source, 1, "").value();
+  source.set_dtype(ModelSource::BFLOAT16);
+  TextModel rounded = OpenTextModel(source, 1, "").value();
+  const std::vector<NamedParameter> digits = TrainedParameters(exact),
+                                    parameters = TrainedParameters(rounded);
+  // Weights that have changed since are no roundings of the file's.
+  parameters[1].tensor.detach().mul_(2);
+  auto optimizer = MakeOptimizer(OptimizerConfig(), parameters).value();
+  PLUMB_ASSERT_OK(RestoreMasterWeights(rounded, optimizer->State()));
+  std::map<std::string, at::Tensor> state = optimizer->State();
+  ASSERT_EQ(parameters.size(), digits.size());
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    const at::Tensor master = state.at("master." + parameters[i].name);
+    const at::Tensor expected = i == 1 ? parameters[i].tensor.to(at::kFloat) : digits[i].tensor;
+    EXPECT_TRUE(master.equal(expected)) << parameters[i].name;
+  }
+}
+
+// What a step of a ten-thousandth of a weight teaches is not lost in 16 bits.
+TEST_F(TrainRecipeTest, SmallStepsCountInSixteenBits) {
+  AlignmentRecipe recipe = Recipe("dpo {}", "preference", Pairs());
+  recipe.mutable_stage(0)->mutable_optimizer()->mutable_adamw()->set_learning_rate(2e-6);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const double exact = Steps()[3].at("rewards/margins");
+  recipe.mutable_model()->set_dtype(ModelSource::BFLOAT16);
+  PLUMB_ASSERT_OK(TrainRecipe(recipe, "never"));
+  const double rounded = Steps()[3].at("rewards/margins");
+  EXPECT_GT(exact, 0);
+  EXPECT_NEAR(rounded / exact, 1, 0.3) << exact;
 }
 
 // Texts without a prompt, instructions and pairs, each with an adapter of its own.
