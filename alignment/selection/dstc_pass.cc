@@ -95,12 +95,23 @@ class ProgramRunner {
   SandboxLimits limits_;
 };
 
-// The tests of rows of their own, in their order.
-using Tests = std::vector<std::vector<std::string>>;
+// What a row asks for: its prompt, of a conversation the last message; empty where it has none. What stands
+// before, as a system message, may differ where code is asked for and where tests are.
+std::string TaskOf(const Row& row) {
+  const Record* prompt = FindColumn(row, "prompt");
+  if (prompt == nullptr) return "";
+  return prompt->is_array() && !prompt->empty() ? prompt->back().dump() : prompt->dump();
+}
+
+// Of rows of their own, in their order.
+struct Tests {
+  std::string where, task;
+  std::vector<std::string> programs;
+};
 
 class DstcPass : public SelectionPass {
  public:
-  DstcPass(const CodeAndTests& config, const PassContext& context, std::optional<Tests> tests)
+  DstcPass(const CodeAndTests& config, const PassContext& context, std::optional<std::vector<Tests>> tests)
       : config_(config),
         field_(context.field + ".dstc"),
         runner_(config, context),
@@ -140,15 +151,24 @@ class DstcPass : public SelectionPass {
  private:
   absl::StatusOr<std::vector<std::string>> TestsOf(const Row& row) const {
     if (!tests_.has_value()) return ReadPrograms(row, config_.tests_column());
-    if (rows_ < tests_->size()) return (*tests_)[rows_];
-    return RowError(row, absl::StrCat("has no tests: there are ", tests_->size(), " rows in ", field_,
-                                      ".tests, which are of the rows of codes in their order"));
+    if (rows_ >= tests_->size()) {
+      return RowError(row, absl::StrCat("has no tests: there are ", tests_->size(), " rows in ", field_,
+                                        ".tests, which are of the rows of codes in their order"));
+    }
+    const Tests& tests = (*tests_)[rows_];
+    const std::string task = TaskOf(row);
+    if (task != tests.task && !task.empty() && !tests.task.empty()) {
+      return RowError(row,
+                      absl::StrCat("its prompt is not that of ", tests.where, ", which has the tests of row ",
+                                   rows_ + 1, ": expected both files in the same order"));
+    }
+    return tests.programs;
   }
 
   CodeAndTests config_;
   std::string field_;
   ProgramRunner runner_;
-  std::optional<Tests> tests_;
+  std::optional<std::vector<Tests>> tests_;
   size_t rows_ = 0;
 };
 
@@ -156,11 +176,12 @@ class DstcPass : public SelectionPass {
 
 absl::StatusOr<std::unique_ptr<SelectionPass>> MakeDstcPass(const CodeAndTests& config,
                                                             const PassContext& context) {
-  std::optional<Tests> tests;
+  std::optional<std::vector<Tests>> tests;
   if (config.has_tests()) {
     tests.emplace();
     PLUMB_RETURN_IF_ERROR(ForEachRow(config.tests(), [&](Row row) -> absl::Status {
-      PLUMB_ASSIGN_OR_RETURN(tests->emplace_back(), ReadPrograms(row, config.tests_column()));
+      PLUMB_ASSIGN_OR_RETURN(std::vector<std::string> programs, ReadPrograms(row, config.tests_column()));
+      tests->push_back({row.where, TaskOf(row), std::move(programs)});
       return absl::OkStatus();
     }));
   }

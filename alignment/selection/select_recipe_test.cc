@@ -271,6 +271,11 @@ TEST_F(Select, DstcReadsTestsOfAFileOfTheirOwn) {
             absl::StrCat(both,
                          ":2: has no tests: there are 1 rows in step[0].dstc.tests, which are of the rows of "
                          "codes in their order"));
+  const std::string other =
+      Write("other.jsonl", R"({"prompt": [{"role": "user", "content": "sum"}], "completions": []})");
+  EXPECT_EQ(Run(Recipe(codes, step(other))),
+            absl::StrCat(codes, ":1: its prompt is not that of ", other,
+                         ":1, which has the tests of row 1: expected both files in the same order"));
   const std::string of_three = Write("three.jsonl", R"({"tests": ["t"]}
 {"tests": ["t"]}
 {"tests": ["t"]})");
