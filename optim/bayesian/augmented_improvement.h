@@ -17,8 +17,9 @@ namespace plumb {
 //
 //   E[max(best - f(x, 1), 0)]  corr(f(x, s), f(x, 1))  (1 - sqrt(noise / (var f(x, s) + noise)))
 //
-// with the posterior's moments; PerCost (multi_fidelity.h) divides it by the cost of s. Cheaper to evaluate
-// than a knowledge gradient.
+// with the posterior's moments (of a fidelity that mirrors f, whose correlation is negative, nothing is
+// hoped); PerCost (multi_fidelity.h) divides it by the cost of s. Cheaper to evaluate than a knowledge
+// gradient.
 class AugmentedImprovement : public Acquisition {
  public:
   // best: the least that f(x, 1) is believed to be, see EffectiveBest; coordinate: of the fidelity.

@@ -73,7 +73,10 @@ std::optional<Fidelity> FidelityOf(const BayesianOptions& options) {
   }
 }
 
-absl::Status CheckCoKriging(const BayesianOptions& options, int64_t dimension) {
+constexpr double kMostLevels = 20;
+
+absl::Status CheckCoKriging(const BayesianOptions& options, const at::Tensor& lower,
+                            const at::Tensor& upper) {
   if (!options.co_kriging()) return absl::OkStatus();
   const std::optional<Fidelity> fidelity = FidelityOf(options);
   if (!fidelity.has_value()) {
@@ -87,7 +90,14 @@ absl::Status CheckCoKriging(const BayesianOptions& options, int64_t dimension) {
                                                    fidelity->field, ", ", fidelity->coordinate,
                                                    ", among integer_coordinates"));
   }
-  if (dimension < 2) {
+  const double levels =
+      upper[fidelity->coordinate].item<double>() - lower[fidelity->coordinate].item<double>() + 1;
+  if (levels > kMostLevels) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("co_kriging: ", fidelity->field, ", ", fidelity->coordinate, ", has ", levels,
+                     " levels, expected at most ", kMostLevels, ": each has a process of its own"));
+  }
+  if (lower.numel() < 2) {
     return absl::InvalidArgumentError("co_kriging: expected another coordinate beside the fidelity");
   }
   if (options.related_observation_size() > 0) {
@@ -188,7 +198,7 @@ absl::StatusOr<std::unique_ptr<BayesianOptimizer>> BayesianOptimizer::Create(at:
   PLUMB_ASSIGN_OR_RETURN(MixedSpace space, MixedSpace::Create(lower, upper, integers, categories));
   PLUMB_ASSIGN_OR_RETURN(Environment environment, EnvironmentOf(options, space));
   PLUMB_RETURN_IF_ERROR(CheckRelated(options, lower.numel()));
-  PLUMB_RETURN_IF_ERROR(CheckCoKriging(options, lower.numel()));
+  PLUMB_RETURN_IF_ERROR(CheckCoKriging(options, lower, upper));
   PLUMB_ASSIGN_OR_RETURN(SobolSequence sequence,
                          SobolSequence::Scrambled(lower.numel(), RandomStream(seed, "bayesian_start")));
   return std::unique_ptr<BayesianOptimizer>(new BayesianOptimizer(

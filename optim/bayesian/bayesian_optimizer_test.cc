@@ -458,6 +458,7 @@ TEST(BayesianOptimizerTest, SaysWhatIsWrong) {
               HasSubstr("expected augmented_improvement.coordinate, 1, among integer_coordinates"));
   levels.add_integer_coordinates(1);
   EXPECT_EQ(message({0, 0}, {1, 1}, levels), "");
+  EXPECT_THAT(message({0, 0}, {1, 20}, levels), HasSubstr("has 21 levels, expected at most 20"));
   levels.add_related_observation()->add_point(0);
   levels.mutable_related_observation(0)->add_point(0);
   EXPECT_THAT(message({0, 0}, {1, 1}, levels), HasSubstr("co_kriging: not with related_observation"));

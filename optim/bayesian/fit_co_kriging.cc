@@ -235,10 +235,10 @@ absl::StatusOr<CoKrigingFit> FitCoKriging(const at::Tensor& points, const at::Te
   const at::Tensor x = points.detach().to(at::kDouble).contiguous();
   at::Tensor y = values.detach().to(at::kDouble).contiguous().clone();
   for (int64_t i = 0; i < size; ++i) {
-    const double value = y.const_data_ptr<double>()[i];
-    if (std::isfinite(value)) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("value of observation ", i, ": ", value, ", expected a finite number"));
+    const double value = y.const_data_ptr<double>()[i], coordinates = x[i].sum().item<double>();
+    if (std::isfinite(value) && std::isfinite(coordinates)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(std::isfinite(value) ? "coordinates" : "value",
+                                                   " of observation ", i, ": expected finite numbers"));
   }
   // The deviation of values from their levels' means.
   const double center = y.mean().item<double>();

@@ -18,8 +18,8 @@ namespace plumb {
 // the priors, over theta = (for each level log lengthscales [D - 1] and log v; rho_1 .. rho_L; log noise
 // unless it is given). Lengthscales and noise have the priors of fit_gaussian_process.h; those of the rest
 // are ours: log v is N(0, 9) and rho N(1, 1). The levels' means are the most likely ones, (H' K^-1 H)^-1 H'
-// K^-1 y with H that says which level a value is of, so that the gradient has no part of them; a level without
-// values has the mean of the one below times rho.
+// K^-1 y with H that says which level a value is of, so that the gradient has no part of them; a level
+// without values has the mean of the one below times rho.
 class CoKrigingLogPosterior {
  public:
   // points: [N, D] of the unit cube, of whose coordinates `coordinate` is s; values: [N], of variance 1.

@@ -22,13 +22,13 @@ struct GroupPosterior {
   at::Tensor covariances;  // [B, Q, Q]
   at::Tensor points;       // [B, Q, D]
   at::Tensor covariance;   // [B Q, N], prior, with the observed points
-  at::Tensor slopes;       // [B Q, N], see Covariances
+  at::Tensor slopes;       // ends in [B Q, N], see GaussianProcessPrior
   at::Tensor projections;  // [B Q, N], K^-1 k(x)
 };
 
-// Exact regression: y = f(x) + noise, f a Gaussian process with a constant mean and a stationary kernel with
-// a lengthscale for each coordinate (Frazier 2018, "A Tutorial on Bayesian Optimization", arXiv 1807.02811,
-// section 3; Rasmussen and Williams 2006, algorithm 2.1). f64, on the CPU.
+// Exact regression: y = f(x) + noise, f a Gaussian process, of Create() with a constant mean and a stationary
+// kernel with a lengthscale for each coordinate (Frazier 2018, "A Tutorial on Bayesian Optimization", arXiv
+// 1807.02811, section 3; Rasmussen and Williams 2006, algorithm 2.1). f64, on the CPU.
 class GaussianProcess {
  public:
   // points: [N, D], values: [N]. A covariance that is not positive definite (points that come twice without

@@ -378,7 +378,8 @@ TEST(CoKrigingTest, HasThePosteriorOfTheAutoregressiveProcess) {
       const double expected =
           covariance(queries[i], queries[j]) - (kx[i] * factor.Solve(kx[j])).sum().item<double>();
       EXPECT_NEAR(pairs.covariances[i / 2][i % 2][j % 2].item<double>(), expected, 1e-12);
-      if (i == j) EXPECT_NEAR(alone.covariances[i][0][0].item<double>(), expected, 1e-12);
+      if (i != j) continue;
+      EXPECT_NEAR(alone.covariances[i][0][0].item<double>(), expected, 1e-12);
     }
   }
 }
@@ -459,7 +460,9 @@ TEST(CoKrigingTest, TakesLevelsWithoutValuesAndSaysWhatIsWrong) {
   PLUMB_EXPECT_OK(FitCoKriging(points, at::full({9}, 3.0, at::kDouble), 0, 3, {}));
   EXPECT_THAT(FitCoKriging(points, values, 0, 1, {}).status().message(), HasSubstr("two levels"));
   EXPECT_THAT(FitCoKriging(points, values / 0.0, 0, 3, {}).status().message(),
-              HasSubstr("value of observation 0: inf"));
+              HasSubstr("value of observation 0: expected finite numbers"));
+  EXPECT_THAT(FitCoKriging(points / 0.0, values, 0, 3, {}).status().message(),
+              HasSubstr("coordinates of observation 0: expected finite numbers"));
 }
 
 TEST(FitGaussianProcessTest, TakesWhatIsHardAndSaysWhatIsWrong) {
