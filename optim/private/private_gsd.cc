@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "common/program/interrupt.h"
 #include "optim/private/sampled_gaussian.h"
 
 namespace plumb {
@@ -120,6 +121,34 @@ class HalfSpaces : public QueryFamily {
   at::Tensor weights_, thresholds_;
 };
 
+class Joint : public QueryFamily {
+ public:
+  explicit Joint(std::vector<std::unique_ptr<QueryFamily>> families) : families_(std::move(families)) {}
+
+  int64_t Count() const override {
+    int64_t count = 0;
+    for (const auto& family : families_) count += family->Count();
+    return count;
+  }
+  double Sensitivity() const override {
+    double squares = 0;
+    for (const auto& family : families_) squares += family->Sensitivity() * family->Sensitivity();
+    return std::sqrt(squares);
+  }
+  void Changes(const double* before, const double* after, std::vector<Change>* changes) const override {
+    int64_t first = 0;
+    for (const auto& family : families_) {
+      const size_t known = changes->size();
+      family->Changes(before, after, changes);
+      for (size_t i = known; i < changes->size(); ++i) (*changes)[i].first += first;
+      first += family->Count();
+    }
+  }
+
+ private:
+  std::vector<std::unique_ptr<QueryFamily>> families_;
+};
+
 // Of the first error: what is left below is the rounding of its increments.
 constexpr double kRounding = 1e-10;
 
@@ -158,6 +187,10 @@ std::unique_ptr<QueryFamily> HalfSpaceQueries(const at::Tensor& weights, const a
   return std::make_unique<HalfSpaces>(weights, thresholds);
 }
 
+std::unique_ptr<QueryFamily> JointQueries(std::vector<std::unique_ptr<QueryFamily>> families) {
+  return std::make_unique<Joint>(std::move(families));
+}
+
 std::vector<double> Answers(const QueryFamily& queries, const at::Tensor& dataset) {
   TORCH_CHECK(dataset.dim() == 2 && dataset.is_contiguous() && dataset.size(0) > 0,
               "a dataset must be a contiguous [rows, columns]");
@@ -189,6 +222,17 @@ std::vector<double> NoisyAnswers(const QueryFamily& queries, const at::Tensor& d
   std::vector<double> answers = Answers(queries, dataset);
   const double deviation = queries.Sensitivity() / dataset.size(0) / std::sqrt(2 * rho);
   for (size_t i = 0; i < answers.size(); ++i) answers[i] += deviation * random.Normal(i);
+  return answers;
+}
+
+std::vector<double> NoisyAnswers(absl::Span<const std::unique_ptr<QueryFamily>> families,
+                                 const at::Tensor& dataset, double rho, const RandomStream& random) {
+  std::vector<double> answers;
+  for (size_t i = 0; i < families.size(); ++i) {
+    const std::vector<double> some =
+        NoisyAnswers(*families[i], dataset, rho / static_cast<double>(families.size()), random.Child(i));
+    answers.insert(answers.end(), some.begin(), some.end());
+  }
   return answers;
 }
 
@@ -230,6 +274,9 @@ absl::StatusOr<PrivateGsdResult> PrivateGsd(absl::Span<const Column> columns, co
   std::vector<double> history = {elites[0]->error};
   std::vector<double> edited(width);
   while (result.generations < options.max_generations && !result.converged) {
+    if (InterruptRequested()) {
+      return absl::CancelledError(absl::StrCat("stopped after ", result.generations, " generations"));
+    }
     const RandomStream generation = random.Child(result.generations);
     std::vector<Edit> edits;
     for (int64_t c = 0; c < options.candidates; ++c) {

@@ -55,6 +55,9 @@ std::unique_ptr<QueryFamily> PrefixQueries(absl::Span<const Column> columns,
 // weights[q] . x <= thresholds[q]; weights [queries, columns], thresholds [queries], f64.
 std::unique_ptr<QueryFamily> HalfSpaceQueries(const at::Tensor& weights, const at::Tensor& thresholds);
 
+// All queries of several families, one family after the other.
+std::unique_ptr<QueryFamily> JointQueries(std::vector<std::unique_ptr<QueryFamily>> families);
+
 // Shares of rows, [Count()] f64.
 std::vector<double> Answers(const QueryFamily& queries, const at::Tensor& dataset);
 
@@ -66,6 +69,10 @@ absl::StatusOr<double> ZcdpRho(double epsilon, double delta);
 // of rows is public.
 std::vector<double> NoisyAnswers(const QueryFamily& queries, const at::Tensor& dataset, double rho,
                                  const RandomStream& random);
+
+// Of several families, one family after the other, each with the same share of rho: rho-zCDP together.
+std::vector<double> NoisyAnswers(absl::Span<const std::unique_ptr<QueryFamily>> families,
+                                 const at::Tensor& dataset, double rho, const RandomStream& random);
 
 struct PrivateGsdOptions {
   int64_t rows = 500;  // of the synthetic dataset
@@ -84,7 +91,7 @@ struct PrivateGsdResult {
 
 // A candidate is an elite with one row edited: one cell drawn anew (mutation), or taken from another row of
 // an elite (crossover). Its error costs the answers that the edit changes, O(marginals) for marginals. The
-// best of elites and candidates survive.
+// best of elites and candidates survive. A CancelledError: interrupted.
 absl::StatusOr<PrivateGsdResult> PrivateGsd(absl::Span<const Column> columns, const QueryFamily& queries,
                                             absl::Span<const double> targets,
                                             const PrivateGsdOptions& options, const RandomStream& random);

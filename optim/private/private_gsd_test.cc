@@ -51,6 +51,10 @@ std::vector<std::unique_ptr<QueryFamily>> Families() {
   families.push_back(MarginalQueries(kColumns, {{0}, {0, 1}, {1}}));
   families.push_back(SomePrefixes());
   families.push_back(SomeHalfSpaces());
+  std::vector<std::unique_ptr<QueryFamily>> several;
+  several.push_back(SomePrefixes());
+  several.push_back(MarginalQueries(kColumns, {{0, 1}}));
+  families.push_back(JointQueries(std::move(several)));
   return families;
 }
 
@@ -58,6 +62,31 @@ double SquaredError(const std::vector<double>& a, const std::vector<double>& b) 
   double error = 0;
   for (size_t i = 0; i < a.size(); ++i) error += (a[i] - b[i]) * (a[i] - b[i]);
   return error;
+}
+
+// Each of two families gets half of rho; their answers stand one after the other.
+TEST(QueryFamilyTest, FamiliesShareThePrivacy) {
+  const at::Tensor data = Population(50);
+  std::vector<std::unique_ptr<QueryFamily>> families;
+  families.push_back(PrefixQueries(kColumns, {{{2, 0.5}}}));
+  families.push_back(PrefixQueries(kColumns, {{{2, 0.1}}, {{3, 0.5}}}));
+  constexpr double kRho = 0.7;
+  constexpr int kDraws = 4000;
+  std::vector<double> squares(3);
+  for (int i = 0; i < kDraws; ++i) {
+    const std::vector<double> noisy = NoisyAnswers(families, data, kRho, RandomStream(i, "noise"));
+    ASSERT_EQ(noisy.size(), 3u);
+    for (size_t q = 0; q < 3; ++q) {
+      const double exact = q == 0 ? Answers(*families[0], data)[0] : Answers(*families[1], data)[q - 1];
+      squares[q] += (noisy[q] - exact) * (noisy[q] - exact) / kDraws;
+    }
+  }
+  // sensitivity^2 / (2 (rho / 2) rows^2), where the second family's is 2.
+  const double variance = 1 / (kRho * 50 * 50);
+  EXPECT_NEAR(squares[0] / variance, 1, 0.1);
+  EXPECT_NEAR(squares[1] / variance, 2, 0.2);
+  EXPECT_NEAR(squares[2] / variance, 2, 0.2);
+  EXPECT_NEAR(JointQueries(std::move(families))->Sensitivity(), std::sqrt(3.0), 1e-12);
 }
 
 TEST(QueryFamilyTest, AnswersAreSharesOfRows) {
