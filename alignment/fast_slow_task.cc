@@ -13,6 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
+#include "common/train/gradients.h"
 #include "optim/make_optimizer.h"
 
 namespace plumb {
@@ -136,10 +137,10 @@ absl::Status FastSlowTask::AccumulateGradients(const TrainStep& step, absl::Span
   MetricSums slow_metrics;
   const at::Tensor slow_loss = MicroBatchLoss(step, micro_batch, &slow_metrics, &logps);
   const at::Tensor slow = AnswerMargins(logps);
-  (slow_loss - gap(fast.detach(), slow)).backward();
+  Backward(slow_loss - gap(fast.detach(), slow));
   ExchangeModules();
   const at::Tensor ahead = gap(fast, slow.detach());
-  (fast_loss + ahead).backward();
+  Backward(fast_loss + ahead);
 
   losses_[0].add_(fast_loss.detach());
   losses_[1].add_(slow_loss.detach());

@@ -9,15 +9,14 @@
 #include "alignment/pair_logps.h"
 #include "alignment/rollouts.h"
 #include "common/status/status_macros.h"
+#include "common/train/gradients.h"
 
 namespace plumb {
 namespace {
 
 // Log-probabilities [N] of the answers of a batch, in f64.
 at::Tensor AnswerLogps(CausalLm& model, const PairBatch& batch, const ForwardOptions& options) {
-  const at::Tensor tokens =
-      LinearLogProb(PredictingStates(model, batch, options), model.HeadWeight(), batch.targets).logps;
-  return SumSegments(tokens, batch.chosen).to(at::kDouble);
+  return SumSegments(TokenLogps(model, batch, options), batch.chosen).to(at::kDouble);
 }
 
 }  // namespace
@@ -78,8 +77,7 @@ absl::Status OnPolicyKlTask::AccumulateGradients(const TrainStep& step, absl::Sp
   options.gradient_checkpointing = gradient_checkpointing_;
   const at::Tensor logps = AnswerLogps(*policy_.model, batch, options);
   const auto examples = static_cast<double>(step.examples.size());
-  (OnPolicyKlSurrogate(logps, reference, config_.num_generations()) * (config_.weight() / examples))
-      .backward();
+  Backward(OnPolicyKlSurrogate(logps, reference, config_.num_generations()) * (config_.weight() / examples));
 
   const auto count = static_cast<double>(rows.size());
   const double kl = (logps.detach() - reference).sum().item<double>();

@@ -33,6 +33,10 @@ at::Tensor PredictingStates(CausalLm& model, const PairBatch& batch, const Forwa
   return model.Hidden(batch.tokens, options).index_select(0, batch.rows);
 }
 
+at::Tensor TokenLogps(CausalLm& model, const PairBatch& batch, const ForwardOptions& options) {
+  return LinearLogProb(PredictingStates(model, batch, options), model.HeadWeight(), batch.targets).logps;
+}
+
 PreferenceLogps PolicyLogps(const at::Tensor& token_logps, const PairBatch& batch) {
   PreferenceLogps logps;
   logps.policy_chosen_logps = SumSegments(token_logps, batch.chosen);
@@ -68,8 +72,7 @@ absl::StatusOr<ReferenceLogps> ComputeReferenceLogps(
     Pairs some;
     for (const TokenizedPreference& pair : pairs.subspan(begin, batch_size)) some.push_back(&pair);
     const PairBatch batch = PackPairs(some, with_rejected);
-    const at::Tensor hidden = PredictingStates(model, batch, {});
-    const at::Tensor logps = LinearLogProb(hidden, model.HeadWeight(), batch.targets).logps.to(at::kFloat);
+    const at::Tensor logps = TokenLogps(model, batch, {}).to(at::kFloat);
     chosen.push_back(ChosenTokens(logps, batch));
     rejected.push_back(RejectedTokens(logps, batch));
   }

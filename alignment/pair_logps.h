@@ -18,6 +18,9 @@ namespace plumb {
 // The hidden state [M, H] that predicts each answer token of a batch.
 at::Tensor PredictingStates(CausalLm& model, const PairBatch& batch, const ForwardOptions& options);
 
+// The log-probability [M] of each answer token of a batch.
+at::Tensor TokenLogps(CausalLm& model, const PairBatch& batch, const ForwardOptions& options);
+
 // The policy's part of what objectives see: sums, lengths and token values of a batch, from its tokens' [M]
 // log-probabilities.
 PreferenceLogps PolicyLogps(const at::Tensor& token_logps, const PairBatch& batch);

@@ -18,6 +18,7 @@
 #include "alignment/pair_batch.h"
 #include "common/nn/text_stream.h"
 #include "common/status/status_macros.h"
+#include "common/train/gradients.h"
 
 namespace plumb {
 
@@ -132,7 +133,7 @@ absl::Status PreferenceDegreeTask::AccumulateGradients(const TrainStep& step,
   const at::Tensor sum = Loss(data_.train, train_, micro_batch, options, metrics);
   if (!sum.defined()) return absl::OkStatus();
   const at::Tensor loss = sum * (config_.gamma() / static_cast<double>(step.examples.size()));
-  loss.backward();
+  Backward(loss);
   // The inner task has counted these examples.
   metrics->Add("loss", loss.item<double>(), 0);
   return absl::OkStatus();

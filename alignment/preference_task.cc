@@ -10,6 +10,7 @@
 
 #include "alignment/eval/likelihood_over_optimisation.h"
 #include "alignment/pair_logps.h"
+#include "common/train/gradients.h"
 
 namespace plumb {
 namespace {
@@ -76,13 +77,14 @@ int64_t PreferenceTask::ExampleTokens(int64_t index) const {
 }
 
 PreferenceLogps PreferenceTask::Logps(const Part& part, absl::Span<const int64_t> examples,
-                                      const ForwardOptions& options, MetricSums* metrics) {
+                                      const ForwardOptions& options, bool is_evaluation,
+                                      MetricSums* metrics) {
   const ObjectiveTraits& traits = objectives_.traits();
   const Pairs pairs = Select(part.pairs, examples);
   const PairBatch batch = PackPairs(pairs, with_rejected_, /*share_prompts=*/true, traits.needs_gold);
   LinearLogProbOptions kernel;
   kernel.statistics = true;
-  if (!at::GradMode::is_enabled()) kernel.top_k = kLikeliestTokens;  // evaluations alone
+  if (is_evaluation) kernel.top_k = kLikeliestTokens;
   at::Tensor reference_tokens;
   if (reference_.model != nullptr) {
     const at::NoGradGuard no_grad;
@@ -136,21 +138,20 @@ PreferenceLogps PreferenceTask::MicroBatchPolicyLogps(const TrainStep& step,
   const RandomStream dropout = Dropout(step, micro_batch);
   const PairBatch batch = PackPairs(Select(train_.pairs, micro_batch), with_rejected_, /*share_prompts=*/true,
                                     objectives_.traits().needs_gold);
-  const at::Tensor states = PredictingStates(*policy_.model, batch, TrainOptions(dropout));
-  return PolicyLogps(LinearLogProb(states, policy_.model->HeadWeight(), batch.targets).logps, batch);
+  return PolicyLogps(TokenLogps(*policy_.model, batch, TrainOptions(dropout)), batch);
 }
 
 at::Tensor PreferenceTask::MicroBatchLoss(const TrainStep& step, absl::Span<const int64_t> micro_batch,
                                           MetricSums* metrics, PreferenceLogps* logps) {
   const RandomStream dropout = Dropout(step, micro_batch);
-  *logps = Logps(train_, micro_batch, TrainOptions(dropout), metrics);
+  *logps = Logps(train_, micro_batch, TrainOptions(dropout), /*is_evaluation=*/false, metrics);
   return objectives_.Compute(*logps, TotalsOf(data_.train, step.examples), metrics);
 }
 
 absl::Status PreferenceTask::AccumulateGradients(const TrainStep& step, absl::Span<const int64_t> micro_batch,
                                                  MetricSums* metrics) {
   PreferenceLogps logps;
-  MicroBatchLoss(step, micro_batch, metrics, &logps).backward();
+  Backward(MicroBatchLoss(step, micro_batch, metrics, &logps));
   return absl::OkStatus();
 }
 
@@ -162,7 +163,7 @@ absl::StatusOr<MetricSums> PreferenceTask::Evaluate(int64_t batch_size) {
   const LossTotals totals = TotalsOf(data_.eval, examples);
   for (size_t begin = 0; begin < examples.size(); begin += batch_size) {
     const auto some = absl::MakeConstSpan(examples).subspan(begin, batch_size);
-    objectives_.Compute(Logps(eval_, some, {}, &metrics), totals, &metrics);
+    objectives_.Compute(Logps(eval_, some, {}, /*is_evaluation=*/true, &metrics), totals, &metrics);
   }
   return metrics;
 }

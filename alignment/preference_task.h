@@ -59,7 +59,7 @@ class PreferenceTask : public TrainTask {
 
   // What the objectives see of some examples; adds the metrics that are no objective's.
   PreferenceLogps Logps(const Part& part, absl::Span<const int64_t> examples, const ForwardOptions& options,
-                        MetricSums* metrics);
+                        bool is_evaluation, MetricSums* metrics);
 
   TextModel& policy_;
   const PreferenceData& data_;

@@ -8,6 +8,7 @@
 
 #include "common/nn/pretrained.h"
 #include "common/status/status_macros.h"
+#include "common/train/gradients.h"
 
 namespace plumb {
 
@@ -43,8 +44,8 @@ absl::Status RewardTask::AccumulateGradients(const TrainStep& step, absl::Span<c
                                              MetricSums* metrics) {
   ForwardOptions options;
   options.gradient_checkpointing = gradient_checkpointing_;
-  Loss(Select(data_.train, micro_batch), static_cast<double>(step.examples.size()), options, metrics)
-      .backward();
+  Backward(
+      Loss(Select(data_.train, micro_batch), static_cast<double>(step.examples.size()), options, metrics));
   return absl::OkStatus();
 }
 

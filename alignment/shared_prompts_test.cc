@@ -54,8 +54,7 @@ std::vector<at::Tensor> Results(at::ScalarType dtype, bool share_prompts) {
   });
   const std::vector<TokenizedPreference> pairs = SomePairs();
   const PairBatch batch = PackPairs({&pairs[0], &pairs[1], &pairs[2]}, /*with_rejected=*/true, share_prompts);
-  const at::Tensor logps =
-      LinearLogProb(PredictingStates(*model, batch, {}), model->HeadWeight(), batch.targets).logps;
+  const at::Tensor logps = TokenLogps(*model, batch, {});
   (logps * at::sin(at::arange(logps.numel(), logps.options()))).mean().backward();
   std::vector<at::Tensor> results = {logps.detach()};
   for (const at::Tensor& weight : weights) results.push_back(weight.grad());

@@ -185,23 +185,30 @@ std::vector<NamedParameter> TrainedParameters(TextModel& text_model) {
   return parameters;
 }
 
-absl::Status RestoreMasterWeights(TextModel& text_model,
+absl::Status RestoreMasterWeights(TextModel& text_model, const std::map<std::string, at::Tensor>& before,
                                   const std::map<std::string, at::Tensor>& optimizer_state) {
-  const bool is_rounded = c10::elementSize(text_model.model->dtype()) <= 2;
-  if (!is_rounded || text_model.lora.has_value() || text_model.base_model_name.empty()) {
-    return absl::OkStatus();
-  }
-  // Of the dtype that it is stored in: nothing is copied.
-  PLUMB_ASSIGN_OR_RETURN(const std::unique_ptr<CausalLm> folder, LoadCausalLm(text_model.base_model_name));
-  if (c10::elementSize(folder->dtype()) <= 2) return absl::OkStatus();
+  if (text_model.lora.has_value() || c10::elementSize(text_model.model->dtype()) > 2) return absl::OkStatus();
   std::map<std::string, at::Tensor> stored;
-  folder->VisitParameters([&](const std::string& name, at::Tensor& weights) { stored[name] = weights; });
+  const std::map<std::string, at::Tensor>* const sources[] = {&before, &stored};
+  if (!text_model.base_model_name.empty()) {
+    // Of the dtype that it is stored in: nothing is copied.
+    PLUMB_ASSIGN_OR_RETURN(const std::unique_ptr<CausalLm> folder, LoadCausalLm(text_model.base_model_name));
+    if (c10::elementSize(folder->dtype()) > 2) {
+      folder->VisitParameters(
+          [&](const std::string& name, at::Tensor& weights) { stored["master." + name] = weights; });
+    }
+  }
   const at::NoGradGuard no_grad;
-  text_model.model->VisitParameters([&](const std::string& name, at::Tensor& parameter) {
-    const auto digits = stored.find(name);
-    const auto master = optimizer_state.find("master." + name);
-    if (digits == stored.end() || master == optimizer_state.end()) return;
-    if (digits->second.to(parameter.scalar_type()).equal(parameter)) master->second.copy_(digits->second);
+  text_model.model->VisitParameters([&](const std::string& parameter_name, at::Tensor& parameter) {
+    const std::string name = "master." + parameter_name;
+    const auto master = optimizer_state.find(name);
+    if (master == optimizer_state.end()) return;
+    for (const auto* source : sources) {
+      const auto digits = source->find(name);
+      if (digits == source->end() || !digits->second.to(parameter.scalar_type()).equal(parameter)) continue;
+      master->second.copy_(digits->second);
+      return;
+    }
   });
   return absl::OkStatus();
 }

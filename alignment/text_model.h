@@ -51,11 +51,11 @@ std::shared_ptr<CausalLm> FrozenCopy(TextModel& text_model);
 // What an optimizer gets: requires_grad is switched on for these.
 std::vector<NamedParameter> TrainedParameters(TextModel& text_model);
 
-// Weights of more than 16 bits that OpenTextModel() rounded: gives the f32 master weights of an optimizer of
-// TrainedParameters(), "master.NAME" of its State(), the digits that the model's folder holds. Without them
-// steps are lost that are small against a rounding, until they add up. Of weights that are no longer the
-// folder's nothing changes.
-absl::Status RestoreMasterWeights(TextModel& text_model,
+// 16-bit weights that are roundings: gives the f32 master weights of an optimizer of TrainedParameters(),
+// "master.NAME" of its State(), the digits that the optimizer before it left (`before`, its State()), or else
+// those that the model's folder holds. Without them steps are lost that are small against a rounding, until
+// they add up. Weights that are roundings of neither stay as they are.
+absl::Status RestoreMasterWeights(TextModel& text_model, const std::map<std::string, at::Tensor>& before,
                                   const std::map<std::string, at::Tensor>& optimizer_state);
 
 // SHA-1 of all that decides what the model computes.

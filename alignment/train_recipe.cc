@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -57,6 +58,7 @@
 #include "optim/private/dp_sgd.h"
 #include "optim/private/pld_accountant.h"
 #include "optim/private/rdp_accountant.h"
+#include "optim/zeroth_order/zeroth_order_task.h"
 
 namespace plumb {
 namespace {
@@ -162,6 +164,29 @@ absl::Status CheckPrivacy(const Stage& stage, const ObjectiveTraits& traits, con
         absl::StrCat(field,
                      ".training.max_grad_norm: with privacy each example's gradient is clipped, by "
                      "privacy.max_grad_norm; leave it out"));
+  }
+  return absl::OkStatus();
+}
+
+// A loss is asked for many times at many weights: it must be the same function of them each time.
+absl::Status CheckZerothOrder(const Stage& stage, const ObjectiveTraits& traits, const std::string& field) {
+  if (!stage.has_zeroth_order()) return absl::OkStatus();
+  const std::string option = field + ".zeroth_order: ";
+  if (stage.has_on_policy_kl() || stage.has_preference_degree() || stage.has_fast_slow() ||
+      stage.has_target_surrogate() || stage.has_privacy()) {
+    return absl::InvalidArgumentError(option +
+                                      "not with on_policy_kl, preference_degree, fast_slow, target_surrogate "
+                                      "or privacy, which have gradients of "
+                                      "their own");
+  }
+  if (stage.training().gradient_checkpointing()) {
+    return absl::InvalidArgumentError(
+        field +
+        ".training.gradient_checkpointing: with zeroth_order nothing is kept to go back; leave it out");
+  }
+  if (traits.baseline != Baseline::kNone) {
+    return absl::InvalidArgumentError(
+        option + "an objective of this stage keeps a baseline that each batch changes; choose another");
   }
   return absl::OkStatus();
 }
@@ -340,6 +365,7 @@ class Run {
   const std::string folder_;
   std::vector<StageRun> stages_;
   TextModel policy_;
+  std::map<std::string, at::Tensor> masters_;  // of the stage before, for RestoreMasterWeights()
   AcceleratedIterates iterates_;
   CrossDomainModules modules_;
   std::vector<TokenizedPreference> memory_;  // of the domains so far, with their references' sums
@@ -449,6 +475,7 @@ absl::Status Run::PrepareStages() {
     PLUMB_RETURN_IF_ERROR(CheckModules(stage, traits, recipe_.model(), run.field));
     PLUMB_RETURN_IF_ERROR(CheckTargetSurrogate(stage, traits, run.field));
     PLUMB_RETURN_IF_ERROR(CheckPrivacy(stage, traits, run.field));
+    PLUMB_RETURN_IF_ERROR(CheckZerothOrder(stage, traits, run.field));
     run.data_config = recipe_.data();
     MergeOver(stage.data(), &run.data_config);
     PLUMB_RETURN_IF_ERROR(CheckDataConfig(run.data_config, run.data_traits, run.field));
@@ -541,8 +568,22 @@ absl::Status Run::TrainStage(int index) {
   if (stage.has_privacy()) {
     run.task = std::make_unique<ClippedTask>(std::move(run.task), stage.privacy().max_grad_norm());
   }
+  if (stage.has_zeroth_order()) {
+    for (const NamedParameter& parameter : run.task->TrainableParameters()) {
+      if (parameter.tensor.element_size() >= 4) continue;
+      return absl::InvalidArgumentError(absl::StrCat(run.field, ".zeroth_order: ", parameter.name,
+                                                     " is of 16 bits, whose roundings hide such differences: "
+                                                     "set model.dtype to FLOAT32, or train an adapter"));
+    }
+    run.task =
+        std::make_unique<ZerothOrderTask>(std::move(run.task), stage.zeroth_order(),
+                                          RandomStream(recipe_.seed(), "zeroth order").Child(stage.name()));
+  }
   PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer, MakeStageOptimizer(run));
-  PLUMB_RETURN_IF_ERROR(RestoreMasterWeights(policy_, optimizer->State()));
+  PLUMB_RETURN_IF_ERROR(RestoreMasterWeights(policy_, masters_, optimizer->State()));
+  // A reward stage trains a copy: the policy keeps its own.
+  const bool trains_policy = !run.objectives->traits().needs_rewards;
+  if (trains_policy) masters_.clear();
   if (stage.has_accelerated()) {
     iterates_.Start(TrainedParameters(policy_));
   } else {
@@ -579,6 +620,10 @@ absl::Status Run::TrainStage(int index) {
       const TrainResult result,
       plumb::Train(run.task.get(), optimizer.get(), stage.schedule(), training, run.eval, context));
   metrics_position_ = result.metrics_position;
+  for (const auto& [name, tensor] : optimizer->State()) {
+    const bool is_kept = trains_policy && index + 1 < recipe_.stage_size();
+    if (is_kept && absl::StartsWith(name, "master.")) masters_[name] = tensor;
+  }
   if (stage.has_privacy()) {
     PLUMB_RETURN_IF_ERROR(TellPrivacy(run, static_cast<const DpSgd&>(*optimizer)));
   }

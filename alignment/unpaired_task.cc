@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "alignment/pair_logps.h"
+#include "common/train/gradients.h"
 
 namespace plumb {
 namespace {
@@ -61,8 +62,7 @@ at::Tensor UnpairedTask::ReferenceTokens(const Part& part, absl::Span<const int6
     return answers == Answers::kOwn ? part.reference->Chosen(examples) : part.reference->Rejected(examples);
   }
   const at::NoGradGuard no_grad;
-  const at::Tensor states = PredictingStates(*reference_model_, batch, {});
-  return LinearLogProb(states, reference_model_->HeadWeight(), batch.targets).logps;
+  return TokenLogps(*reference_model_, batch, {});
 }
 
 PreferenceLogps UnpairedTask::Logps(const Part& part, absl::Span<const int64_t> examples,
@@ -102,9 +102,7 @@ double UnpairedTask::MeanLogRatio(const Part& part, absl::Span<const int64_t> ex
       for (const TokenizedPreference& row : mismatched) rows.push_back(&row);
     }
     const PairBatch batch = PackPairs(rows, /*with_rejected=*/false);
-    const at::Tensor policy =
-        LinearLogProb(PredictingStates(*policy_.model, batch, {}), policy_.model->HeadWeight(), batch.targets)
-            .logps;
+    const at::Tensor policy = TokenLogps(*policy_.model, batch, {});
     sum += (policy - ReferenceTokens(part, some, answers, batch)).sum(at::kDouble).item<double>();
   }
   return sum / std::max<double>(1, examples.size());
@@ -159,7 +157,7 @@ absl::Status UnpairedTask::AccumulateGradients(const TrainStep& step, absl::Span
   if (examples_to_come_ == 0) StartStep(step, logps);
   examples_to_come_ -= static_cast<int64_t>(micro_batch.size());
   logps.baseline = at::full_like(logps.reference_chosen_logps, baseline_);
-  objectives_.Compute(logps, TotalsOf(data_.train, step.examples), metrics).backward();
+  Backward(objectives_.Compute(logps, TotalsOf(data_.train, step.examples), metrics));
   return absl::OkStatus();
 }
 

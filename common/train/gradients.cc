@@ -79,6 +79,10 @@ void WidenGradients(absl::Span<const NamedParameter> parameters) {
   }
 }
 
+void Backward(const at::Tensor& loss) {
+  if (at::GradMode::is_enabled()) loss.backward();
+}
+
 void ClearGradients(absl::Span<const NamedParameter> parameters) {
   for (const NamedParameter& parameter : parameters) {
     at::Tensor tensor = parameter.tensor;

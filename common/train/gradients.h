@@ -23,6 +23,9 @@ std::string FirstNonFiniteGradient(absl::Span<const NamedParameter> parameters);
 // kernels add to it in f32; without, autograd would round the sum to 16 bits after each micro-batch.
 void WidenGradients(absl::Span<const NamedParameter> parameters);
 
+// loss.backward(); nothing where gradients are switched off.
+void Backward(const at::Tensor& loss);
+
 void ClearGradients(absl::Span<const NamedParameter> parameters);
 
 }  // namespace plumb

@@ -33,7 +33,8 @@ class TrainTask {
   virtual int64_t ExampleTokens(int64_t index) const = 0;
 
   // Forward and backward over `micro_batch` (a part of step.examples); adds to the gradients and to the
-  // metrics.
+  // metrics. Where gradients are switched off (at::NoGradGuard) forward alone
+  // (a task that goes back more than once within a step cannot).
   virtual absl::Status AccumulateGradients(const TrainStep& step, absl::Span<const int64_t> micro_batch,
                                            MetricSums* metrics) = 0;
 

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/files/files.h"
+#include "common/train/gradients.h"
 
 namespace plumb {
 
@@ -38,7 +39,7 @@ absl::Status TinyTask::AccumulateGradients(const TrainStep& step, absl::Span<con
   const at::Tensor inputs = inputs_.index_select(0, rows).add(at::stack(noise).to(inputs_.scalar_type()));
   at::Tensor losses = Loss(inputs, targets_.index_select(0, rows));
   if (step.index == nan_loss_at) losses = losses.mul(std::numeric_limits<double>::quiet_NaN());
-  losses.sum().div(static_cast<double>(step.examples.size())).backward();
+  Backward(losses.sum().div(static_cast<double>(step.examples.size())));
   if (step.index == nan_gradient_at) bias_.mutable_grad().mul_(std::numeric_limits<double>::quiet_NaN());
   metrics->Add("loss", losses.detach().sum().item<double>(), micro_batch.size());
   return absl::OkStatus();

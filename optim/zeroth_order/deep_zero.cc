@@ -254,9 +254,15 @@ std::vector<std::vector<double>> ZoGraspDensities(
     double score;
     size_t layer, tensor;
   };
+  std::vector<std::vector<double>> densities;
   std::vector<Score> scores;
   for (size_t layer = 0; layer < parameters.size(); ++layer) {
+    densities.emplace_back(parameters[layer].size());
     for (size_t i = 0; i < parameters[layer].size(); ++i) {
+      if (!parameters[layer][i].any().item<bool>()) {
+        densities[layer][i] = density;
+        continue;
+      }
       const at::Tensor score =
           (parameters[layer][i] * (g[layer][i] - h[layer][i]) / mu).to(at::kDouble).contiguous();
       const double* values = score.const_data_ptr<double>();
@@ -266,8 +272,6 @@ std::vector<std::vector<double>> ZoGraspDensities(
   std::stable_sort(scores.begin(), scores.end(),
                    [](const Score& a, const Score& b) { return a.score < b.score; });
   const auto kept = static_cast<size_t>(std::lround(density * scores.size()));
-  std::vector<std::vector<double>> densities;
-  for (const auto& layer : parameters) densities.emplace_back(layer.size());
   for (size_t i = 0; i < kept; ++i) {
     densities[scores[i].layer][scores[i].tensor] +=
         1.0 / parameters[scores[i].layer][scores[i].tensor].numel();

@@ -80,8 +80,9 @@ CoordinateEstimate RankOneCoordinateGradient(const MultilayerPerceptron& model,
 // ZO-GraSP: how dense to make each tensor, from differences of estimated gradients. Scores are
 // GraSP's, -theta * (H g) (Wang, Zhang and Grosse 2020, arXiv 2002.07376), with H g = (g(theta + mu g) -
 // g(theta)) / mu; the `density` of all weights with the lowest scores is kept, and each tensor's share of
-// them is its density. `gradient` is an estimate (the paper's are randomised, with the same directions each
-// time).
+// them is its density. A tensor that is zero, as the second of a new adapter's, has no scores: its density is
+// `density`, and the others share out the rest. `gradient` is an estimate (the paper's are randomised, with
+// the same directions each time).
 std::vector<std::vector<double>> ZoGraspDensities(
     const LayerTensors& parameters, double mu, double density,
     absl::FunctionRef<LayerTensors(const LayerTensors&)> gradient);

@@ -6,8 +6,10 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/nll_loss.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/tanh.h>
+#include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -201,6 +203,19 @@ TEST(ZoGraspTest, KeepsTheLowestScores) {
   EXPECT_NEAR(densities[1][0], expected[1] / 30, 1e-12);
   EXPECT_NEAR(densities[1][1], expected[2] / 10, 1e-12);
   EXPECT_NEAR(densities[0][0] * 20 + densities[1][0] * 30 + densities[1][1] * 10, 18, 1e-9);
+
+  // What is zero has no scores.
+  LayerTensors with_zeros = parameters;
+  with_zeros[0].push_back(at::zeros({7}, at::kDouble));
+  const auto padded = [&](const LayerTensors& theta) {
+    LayerTensors result = gradient(theta);
+    result[0].push_back(at::ones({7}, at::kDouble));
+    return result;
+  };
+  const auto others = ZoGraspDensities(with_zeros, 1e-3, 0.3, padded);
+  EXPECT_EQ(others[0][1], 0.3);
+  EXPECT_EQ(others[0][0], densities[0][0]);
+  EXPECT_EQ(others[1], densities[1]);
 }
 
 // Trained with a tenth of the coordinates each step, drawn anew: the loss falls without any gradient.
