@@ -1,20 +1,23 @@
 #include "alignment/content_hash.h"
 
+#include <ATen/Parallel.h>
 #include <c10/util/hash.h>
 
-#include <algorithm>
-
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace plumb {
 
 void ContentHash::Add(absl::string_view bytes) {
-  // A chain of digests: a tensor of gigabytes is never copied as a whole.
+  // A digest of digests: a tensor of gigabytes is hashed by all threads, and never copied as a whole.
   constexpr size_t kPiece = 1 << 20;
-  digest_ = c10::sha1(absl::StrCat(digest_, ":", bytes.size(), ":")).str();
-  for (size_t begin = 0; begin < bytes.size(); begin += kPiece) {
-    digest_ = c10::sha1(absl::StrCat(digest_, bytes.substr(begin, kPiece))).str();
-  }
+  std::vector<std::string> digests((bytes.size() + kPiece - 1) / kPiece);
+  at::parallel_for(0, static_cast<int64_t>(digests.size()), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      digests[i] = c10::sha1(std::string(bytes.substr(i * kPiece, kPiece))).str();
+    }
+  });
+  digest_ = c10::sha1(absl::StrCat(digest_, ":", bytes.size(), ":", absl::StrJoin(digests, ""))).str();
 }
 
 void ContentHash::Add(const std::vector<int64_t>& values) {
