@@ -1,7 +1,6 @@
 #include "alignment/selection/row.h"
 
 #include <cmath>
-#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -27,21 +26,10 @@ void AppendTexts(const Record& value, std::string* text) {
 }  // namespace
 
 absl::Status ForEachRow(const RecordSource& source, absl::FunctionRef<absl::Status(Row row)> visit) {
-  const int64_t limit =
-      source.has_max_examples() ? source.max_examples() : std::numeric_limits<int64_t>::max();
-  int64_t count = 0;
-  const auto visit_record = [&](const Record& record, const std::string& where) -> absl::StatusOr<bool> {
+  return ForEachRecord(source, [&](const Record& record, const std::string& where) -> absl::StatusOr<bool> {
     PLUMB_RETURN_IF_ERROR(visit({record, where}));
-    return ++count < limit;
-  };
-  for (const std::string& path : source.path()) {
-    PLUMB_ASSIGN_OR_RETURN(const std::vector<std::string> files, FilesOf(path));
-    for (const std::string& file : files) {
-      if (count < limit) PLUMB_RETURN_IF_ERROR(ForEachRecord(file, visit_record));
-    }
-  }
-  if (count > 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("no records in ", absl::StrJoin(source.path(), ", ")));
+    return true;
+  });
 }
 
 const Record* FindColumn(const Row& row, absl::string_view name) {

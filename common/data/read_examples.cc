@@ -536,15 +536,7 @@ absl::StatusOr<std::vector<Example>> ReadAll(
     for (size_t i = size; i < examples.size(); ++i) examples[i].where = where;
     return examples.size() < limit;
   };
-  for (const std::string& path : source.path()) {
-    PLUMB_ASSIGN_OR_RETURN(const std::vector<std::string> files, FilesOf(path));
-    for (const std::string& file : files) {
-      if (examples.size() < limit) PLUMB_RETURN_IF_ERROR(ForEachRecord(file, add));
-    }
-  }
-  if (examples.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("no records in ", absl::StrJoin(source.path(), ", ")));
-  }
+  PLUMB_RETURN_IF_ERROR(ForEachRecord(source, add));
   if (examples.size() > limit) examples.resize(limit);  // a pair gave two
   return examples;
 }

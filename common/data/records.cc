@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "common/data/parquet_records.h"
 #include "common/data/tokenizers/unicode.h"
@@ -276,6 +278,26 @@ absl::Status ForEachRecord(const std::string& path, RecordVisitor visit) {
   }
   PLUMB_ASSIGN_OR_RETURN(const absl::string_view text, reader.Rest());
   return ForEachElement(path, text, visit);
+}
+
+absl::Status ForEachRecord(const RecordSource& source, RecordVisitor visit) {
+  const int64_t limit =
+      source.has_max_examples() ? source.max_examples() : std::numeric_limits<int64_t>::max();
+  int64_t count = 0;
+  bool more = true;
+  const auto visit_counted = [&](const Record& record, const std::string& where) -> absl::StatusOr<bool> {
+    PLUMB_ASSIGN_OR_RETURN(more, visit(record, where));
+    more = ++count < limit && more;
+    return more;
+  };
+  for (const std::string& path : source.path()) {
+    PLUMB_ASSIGN_OR_RETURN(const std::vector<std::string> files, FilesOf(path));
+    for (const std::string& file : files) {
+      if (more) PLUMB_RETURN_IF_ERROR(ForEachRecord(file, visit_counted));
+    }
+  }
+  if (count > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("no records in ", absl::StrJoin(source.path(), ", ")));
 }
 
 absl::StatusOr<std::string> ReadText(const std::string& path) {

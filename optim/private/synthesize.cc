@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -77,8 +76,6 @@ absl::StatusOr<at::Tensor> ReadTable(const SynthesisRecipe& recipe) {
   for (int c = 0; c < width; ++c) {
     for (int k = 0; k < recipe.column(c).category_size(); ++k) codes[c][recipe.column(c).category(k)] = k;
   }
-  const int64_t limit =
-      recipe.data().has_max_examples() ? recipe.data().max_examples() : std::numeric_limits<int64_t>::max();
   std::vector<double> cells;
   int64_t rows = 0;
   const auto visit = [&](const Record& record, const std::string& where) -> absl::StatusOr<bool> {
@@ -102,18 +99,10 @@ absl::StatusOr<at::Tensor> ReadTable(const SynthesisRecipe& recipe) {
       const double share = (value->get<double>() - column.lower()) / (column.upper() - column.lower());
       cells.push_back(std::clamp(share, 0.0, 1.0));
     }
-    return ++rows < limit;
+    ++rows;
+    return true;
   };
-  for (const std::string& path : recipe.data().path()) {
-    PLUMB_ASSIGN_OR_RETURN(const std::vector<std::string> files, FilesOf(path));
-    for (const std::string& file : files) {
-      if (rows < limit) PLUMB_RETURN_IF_ERROR(ForEachRecord(file, visit));
-    }
-  }
-  if (rows == 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("no records in ", absl::StrJoin(recipe.data().path(), ", ")));
-  }
+  PLUMB_RETURN_IF_ERROR(ForEachRecord(recipe.data(), visit));
   at::Tensor table = at::empty({rows, width}, at::kDouble);
   std::copy(cells.begin(), cells.end(), table.mutable_data_ptr<double>());
   return table;
