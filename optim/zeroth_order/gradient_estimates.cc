@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
 
 namespace plumb {
 
@@ -52,18 +53,20 @@ void MoveAlong(absl::Span<const NamedParameter> parameters, const RandomStream& 
 
 absl::StatusOr<ProjectedGradient> TwoPointGradient(absl::Span<const NamedParameter> parameters, double mu,
                                                    const RandomStream& direction,
-                                                   absl::FunctionRef<double()> objective) {
+                                                   absl::FunctionRef<absl::StatusOr<double>()> objective) {
   MoveAlong(parameters, direction, mu);
-  const double above = objective();
+  const absl::StatusOr<double> above = objective();
   MoveAlong(parameters, direction, -2 * mu);
-  const double below = objective();
+  const absl::StatusOr<double> below = objective();
   MoveAlong(parameters, direction, mu);
-  if (!std::isfinite(above) || !std::isfinite(below)) {
-    return absl::FailedPreconditionError(absl::StrCat("the objective is ", above, " at theta + mu z and ",
-                                                      below,
+  PLUMB_RETURN_IF_ERROR(above.status());
+  PLUMB_RETURN_IF_ERROR(below.status());
+  if (!std::isfinite(*above) || !std::isfinite(*below)) {
+    return absl::FailedPreconditionError(absl::StrCat("the objective is ", *above, " at theta + mu z and ",
+                                                      *below,
                                                       " at theta - mu z: lower mu or the learning rate"));
   }
-  return ProjectedGradient{(above - below) / (2 * mu), direction};
+  return ProjectedGradient{(*above - *below) / (2 * mu), direction};
 }
 
 }  // namespace plumb

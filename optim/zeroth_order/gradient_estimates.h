@@ -35,11 +35,12 @@ struct ProjectedGradient {
   double derivative = 0;
   RandomStream direction;  // of z
 };
-// `objective` reads the parameters where they are. A value that is not finite is an error, and the parameters
-// are put back. Going there and back rounds: parameters of f32 return to within their last bits.
+// `objective` reads the parameters where they are. Its error, or a value that is not finite, is one here, and
+// the parameters are put back. Going there and back rounds: parameters of f32 return to within their last
+// bits.
 absl::StatusOr<ProjectedGradient> TwoPointGradient(absl::Span<const NamedParameter> parameters, double mu,
                                                    const RandomStream& direction,
-                                                   absl::FunctionRef<double()> objective);
+                                                   absl::FunctionRef<absl::StatusOr<double>()> objective);
 
 // Adds scale * z to the parameters: an SGD step is MoveAlong(parameters, g.direction, -rate * g.derivative).
 void MoveAlong(absl::Span<const NamedParameter> parameters, const RandomStream& direction, double scale);

@@ -62,6 +62,10 @@ LayerTensors ZerothOrderTask::Weights() const {
   return weights;
 }
 
+void ZerothOrderTask::MoveTo(const LayerTensors& weights) const {
+  for (size_t i = 0; i < parameters_.size(); ++i) parameters_[i].tensor.detach().copy_(weights[0][i]);
+}
+
 absl::Status ZerothOrderTask::AccumulateGradients(const TrainStep& step,
                                                   absl::Span<const int64_t> micro_batch,
                                                   MetricSums* metrics) {
@@ -87,21 +91,11 @@ absl::Status ZerothOrderTask::AccumulateGradients(const TrainStep& step,
 absl::Status ZerothOrderTask::AlongDirections(const TrainStep& step, LossOfMicroBatch loss) {
   const LayerTensors weights = Weights();
   const std::vector<NamedParameter> gradients = Gradients(parameters_);
-  const auto restore = [&] {
-    for (size_t i = 0; i < parameters_.size(); ++i) parameters_[i].tensor.detach().copy_(weights[0][i]);
-  };
   const int64_t count = options_.random_directions().count();
   for (int64_t k = 0; k < count; ++k) {
     const RandomStream direction = step.random.Child("zeroth order").Child(k);
-    absl::Status status;
-    const auto value = [&] {
-      const absl::StatusOr<double> result = loss();
-      if (!result.ok()) status = result.status();
-      return result.value_or(0);
-    };
-    const auto projected = TwoPointGradient(parameters_, options_.mu(), direction, value);
-    restore();
-    PLUMB_RETURN_IF_ERROR(status);
+    const auto projected = TwoPointGradient(parameters_, options_.mu(), direction, loss);
+    MoveTo(weights);
     PLUMB_RETURN_IF_ERROR(projected.status());
     MoveAlong(gradients, direction, projected->derivative / static_cast<double>(count));
   }
@@ -151,15 +145,7 @@ absl::Status ZerothOrderTask::AlongCoordinates(const TrainStep& step, double her
 
 absl::Status ZerothOrderTask::ChooseDensities(LossOfMicroBatch loss) {
   const LayerTensors weights = Weights();
-  const auto move_to = [&](const LayerTensors& point) {
-    for (size_t i = 0; i < parameters_.size(); ++i) parameters_[i].tensor.detach().copy_(point[0][i]);
-  };
   absl::Status status;
-  const auto value = [&] {
-    const absl::StatusOr<double> result = loss();
-    if (!result.ok() && status.ok()) status = result.status();
-    return result.value_or(0);
-  };
   // Scores are of estimates along random directions, the same at both points.
   const auto gradient = [&](const LayerTensors& point) {
     LayerTensors sums(1);
@@ -171,8 +157,8 @@ absl::Status ZerothOrderTask::ChooseDensities(LossOfMicroBatch loss) {
     const int64_t directions = options_.sparse_coordinates().pruning_directions();
     for (int64_t k = 0; k < directions && status.ok(); ++k) {
       const RandomStream direction = random_.Child("pruning").Child(k);
-      move_to(point);
-      const auto projected = TwoPointGradient(parameters_, options_.mu(), direction, value);
+      MoveTo(point);
+      const auto projected = TwoPointGradient(parameters_, options_.mu(), direction, loss);
       if (!projected.ok()) {
         status = projected.status();
       } else {
@@ -183,7 +169,7 @@ absl::Status ZerothOrderTask::ChooseDensities(LossOfMicroBatch loss) {
   };
   const std::vector<std::vector<double>> densities =
       ZoGraspDensities(weights, options_.mu(), options_.sparse_coordinates().density(), gradient);
-  move_to(weights);
+  MoveTo(weights);
   PLUMB_RETURN_IF_ERROR(status);
   std::copy(densities[0].begin(), densities[0].end(), densities_.mutable_data_ptr<double>());
   return absl::OkStatus();

@@ -48,6 +48,7 @@ class ZerothOrderTask : public DelegatingTask {
   absl::Status AlongCoordinates(const TrainStep& step, double here, LossOfMicroBatch loss);
   absl::Status ChooseDensities(LossOfMicroBatch loss);
   LayerTensors Weights() const;  // as one layer
+  void MoveTo(const LayerTensors& weights) const;
 
   ZerothOrder options_;
   RandomStream random_;
