@@ -580,10 +580,8 @@ absl::Status Run::TrainStage(int index) {
                                           RandomStream(recipe_.seed(), "zeroth order").Child(stage.name()));
   }
   PLUMB_ASSIGN_OR_RETURN(std::unique_ptr<Optimizer> optimizer, MakeStageOptimizer(run));
-  PLUMB_RETURN_IF_ERROR(RestoreMasterWeights(policy_, masters_, optimizer->State()));
   // A reward stage trains a copy: the policy keeps its own.
   const bool trains_policy = !run.objectives->traits().needs_rewards;
-  if (trains_policy) masters_.clear();
   if (stage.has_accelerated()) {
     iterates_.Start(TrainedParameters(policy_));
   } else {
@@ -603,6 +601,11 @@ absl::Status Run::TrainStage(int index) {
   context.metrics = metrics.get();
   context.metrics_start = metrics_position_;
   context.on_start = [&](int64_t resumed_at_step) -> absl::Status {
+    // A checkpoint has them.
+    if (resumed_at_step == 0) {
+      PLUMB_RETURN_IF_ERROR(RestoreMasterWeights(policy_, masters_, optimizer->State()));
+    }
+    if (trains_policy) masters_.clear();
     PLUMB_RETURN_IF_ERROR(WriteRunFiles());
     if (resumed_at_step > 0) return CheckSameData(run);
     PLUMB_RETURN_IF_ERROR(RemoveStagesFrom(index + 1));
