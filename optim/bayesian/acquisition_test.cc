@@ -21,6 +21,7 @@
 #include <optional>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "common/files/files.h"
 #include "common/tensor/random.h"
 #include "common/testing/testing.h"
@@ -36,6 +37,7 @@
 #include "optim/bayesian/fit_gaussian_process.h"
 #include "optim/bayesian/hyper_priors.h"
 #include "optim/bayesian/knowledge_gradient.h"
+#include "optim/bayesian/log_posterior_testing.h"
 #include "optim/bayesian/max_value_entropy.h"
 #include "optim/bayesian/maximize_acquisition.h"
 #include "optim/bayesian/multi_fidelity.h"
@@ -631,20 +633,12 @@ TEST(DerivativeLogPosteriorTest, GradientsAreFiniteDifferences) {
       const std::optional<double> ratio = given ? std::optional<double>(0.1) : std::nullopt;
       const DerivativeLogPosterior posterior(points, values, gradients, options, ratio);
       ASSERT_EQ(posterior.parameter_count(), 4);
-      std::vector<double> theta = {-0.5, 0.1, -2, 0.3}, gradient(4);
+      const std::vector<double> theta = {-0.5, 0.1, -2, 0.3};
       double mean = 0;
-      const double value = posterior.Evaluate(theta.data(), gradient.data(), &mean);
-      for (size_t p = 0; p < theta.size(); ++p) {
-        std::vector<double> above = theta, below = theta;
-        above[p] += 1e-5;
-        below[p] -= 1e-5;
-        EXPECT_NEAR(gradient[p],
-                    (posterior.Evaluate(above.data(), nullptr, nullptr) -
-                     posterior.Evaluate(below.data(), nullptr, nullptr)) /
-                        2e-5,
-                    1e-8)
-            << kernel << given << " " << p;
-      }
+      const double value = posterior.Evaluate(theta.data(), nullptr, &mean);
+      ExpectGradientIsFiniteDifferences(
+          [&](const double* at, double* gradient) { return posterior.Evaluate(at, gradient, nullptr); },
+          theta, absl::StrCat(kernel, given));
       // The likelihood is the process's own, at its best mean; 12 numbers are observed.
       GaussianProcessParameters parameters = posterior.Parameters(theta.data());
       const std::vector<double> noise = posterior.GradientNoise(parameters);

@@ -213,20 +213,25 @@ TEST(BayesianOptimizerTest, MixedSpacesAreSearched) {
   }
 }
 
-// Branin with a bias that vanishes at fidelity 1 and evaluations of a tenth of the cost: more evaluations at
-// equal cost, and the recommendation is of the highest fidelity.
-TEST(BayesianOptimizerTest, LowFidelitiesSaveCost) {
-  const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
+// One for each acquisition over fidelities, whose evaluations cost 0.1 to 1.
+std::vector<BayesianOptions> OverFidelities(int64_t coordinate) {
   std::vector<BayesianOptions> all(3, Quick());
-  const auto set = [](auto* fidelity) {
-    fidelity->set_coordinate(2);
+  const auto set = [&](auto* fidelity) {
+    fidelity->set_coordinate(coordinate);
     fidelity->set_fixed_cost(0.1);
     fidelity->set_cost_weight(0.9);
   };
   set(all[0].mutable_multi_fidelity_knowledge_gradient());
   set(all[1].mutable_augmented_improvement());
   set(all[2].mutable_multi_fidelity_entropy());
-  for (const BayesianOptions& options : all) {
+  return all;
+}
+
+// Branin with a bias that vanishes at fidelity 1 and evaluations of a tenth of the cost: more evaluations at
+// equal cost, and the recommendation is of the highest fidelity.
+TEST(BayesianOptimizerTest, LowFidelitiesSaveCost) {
+  const BenchmarkFunction branin = FindBenchmarkFunction("branin").value();
+  for (const BayesianOptions& options : OverFidelities(2)) {
     const auto method =
         BayesianOptimizer::Create(Tensor({-5, 0, 0}), Tensor({10, 15, 1}), options, 1).value();
     double cost = 0;
@@ -247,16 +252,7 @@ TEST(BayesianOptimizerTest, LowFidelitiesSaveCost) {
 
 // Forrester's function and its cheap form, levels 1 and 0: evaluations of both, and the minimum of the first.
 TEST(BayesianOptimizerTest, CoKrigingLearnsFromLevels) {
-  std::vector<BayesianOptions> all(3, Quick());
-  const auto set = [](auto* fidelity) {
-    fidelity->set_coordinate(1);
-    fidelity->set_fixed_cost(0.1);
-    fidelity->set_cost_weight(0.9);
-  };
-  set(all[0].mutable_multi_fidelity_knowledge_gradient());
-  set(all[1].mutable_augmented_improvement());
-  set(all[2].mutable_multi_fidelity_entropy());
-  for (BayesianOptions& options : all) {
+  for (BayesianOptions options : OverFidelities(1)) {
     options.set_co_kriging(true);
     options.add_integer_coordinates(1);
     const auto method = BayesianOptimizer::Create(Tensor({0, 0}), Tensor({1, 1}), options, 1).value();

@@ -2,9 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/stack.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -17,9 +14,9 @@
 #include "common/status/status_macros.h"
 #include "common/tensor/shape.h"
 #include "optim/bayesian/hyper_priors.h"
+#include "optim/bayesian/maximize_log_posterior.h"
 #include "optim/core/cholesky.h"
 #include "optim/core/dot.h"
-#include "optim/core/lbfgsb.h"
 
 namespace plumb {
 namespace {
@@ -28,12 +25,6 @@ constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // Of the priors, which are normal.
 constexpr double kRatioLocation = 1, kRatioScale = 1, kLogVarianceLocation = 0, kLogVarianceScale = 3;
-
-double NormalPrior(double value, double location, double scale, double* derivative) {
-  const double z = (value - location) / scale;
-  *derivative = -z / scale;
-  return -0.5 * z * z - std::log(scale) - 0.5 * std::log(2 * M_PI);
-}
 
 }  // namespace
 
@@ -264,29 +255,17 @@ absl::StatusOr<CoKrigingFit> FitCoKriging(const at::Tensor& points, const at::Te
   y.div_(deviation);
 
   const CoKrigingLogPosterior posterior(x, coordinate, level_count, y, options);
-  const int64_t parameter_count = posterior.parameter_count();
-  const Objective objective = [&](const at::Tensor& thetas) -> absl::StatusOr<Evaluation> {
-    Evaluation result{at::empty({thetas.size(0)}, at::kDouble), at::empty(thetas.sizes(), at::kDouble)};
-    for (int64_t i = 0; i < thetas.size(0); ++i) {
-      double* gradient = result.gradients.mutable_data_ptr<double>() + i * parameter_count;
-      const double value =
-          posterior.Evaluate(thetas.const_data_ptr<double>() + i * parameter_count, gradient, nullptr);
-      result.values.mutable_data_ptr<double>()[i] = -value;
-      for (int64_t p = 0; p < parameter_count; ++p) gradient[p] *= -1;
-    }
-    return result;
-  };
   PLUMB_ASSIGN_OR_RETURN(
       LbfgsbResult found,
-      MinimizeLbfgsb(objective,
-                     at::stack({at::tensor(posterior.Start(/*smooth_deltas=*/true), at::kDouble),
-                                at::tensor(posterior.Start(/*smooth_deltas=*/false), at::kDouble)}),
-                     at::tensor(posterior.LowerBounds(), at::kDouble), {}, options.lbfgsb()));
+      MaximizeLogPosterior(
+          [&](const double* theta, double* gradient) { return posterior.Evaluate(theta, gradient, nullptr); },
+          {posterior.Start(/*smooth_deltas=*/true), posterior.Start(/*smooth_deltas=*/false)},
+          posterior.LowerBounds(), options.lbfgsb()));
   if (found.best < 0) {
     return absl::FailedPreconditionError(absl::StrCat("fit of ", size, " observations of ", level_count,
                                                       " levels: ", found.summary.BriefReport()));
   }
-  const double* theta = found.points.const_data_ptr<double>() + found.best * parameter_count;
+  const double* theta = found.points.const_data_ptr<double>() + found.best * posterior.parameter_count();
   std::vector<double> means;
   const double log_posterior = posterior.Evaluate(theta, nullptr, &means);
   std::vector<CoKrigingLevel> levels = posterior.Levels(theta);

@@ -2,7 +2,6 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -14,9 +13,9 @@
 #include "common/status/status_macros.h"
 #include "optim/bayesian/covariance.h"
 #include "optim/bayesian/hyper_priors.h"
+#include "optim/bayesian/maximize_log_posterior.h"
 #include "optim/core/cholesky.h"
 #include "optim/core/dot.h"
-#include "optim/core/lbfgsb.h"
 
 namespace plumb {
 namespace {
@@ -186,25 +185,11 @@ absl::StatusOr<DerivativeProcess> FitDerivativeProcess(const at::Tensor& points,
   double deviation = y.size(0) > 1 ? y.std(/*unbiased=*/true).item<double>() : 1;
   if (deviation <= 1e-14 * std::abs(mean) || deviation == 0) deviation = 1;
   const DerivativeLogPosterior posterior(x, (y - mean) / deviation, dy / deviation, options, noise_ratio);
-  const int64_t count = posterior.parameter_count();
-  const Objective objective = [&](const at::Tensor& thetas) -> absl::StatusOr<Evaluation> {
-    Evaluation result{at::empty({thetas.size(0)}, at::kDouble), at::empty(thetas.sizes(), at::kDouble)};
-    for (int64_t i = 0; i < thetas.size(0); ++i) {
-      double* gradient = result.gradients.mutable_data_ptr<double>() + i * count;
-      result.values.mutable_data_ptr<double>()[i] =
-          -posterior.Evaluate(thetas.const_data_ptr<double>() + i * count, gradient, nullptr);
-      for (int64_t p = 0; p < count; ++p) gradient[p] *= -1;
-    }
-    return result;
-  };
-  const auto row = [](const std::vector<double>& numbers) {
-    at::Tensor tensor = at::empty({static_cast<int64_t>(numbers.size())}, at::kDouble);
-    std::copy(numbers.begin(), numbers.end(), tensor.mutable_data_ptr<double>());
-    return tensor;
-  };
-  PLUMB_ASSIGN_OR_RETURN(const LbfgsbResult found,
-                         MinimizeLbfgsb(objective, row(posterior.Start()).unsqueeze(0),
-                                        row(posterior.LowerBounds()), {}, options.lbfgsb()));
+  PLUMB_ASSIGN_OR_RETURN(
+      const LbfgsbResult found,
+      MaximizeLogPosterior(
+          [&](const double* theta, double* gradient) { return posterior.Evaluate(theta, gradient, nullptr); },
+          {posterior.Start()}, posterior.LowerBounds(), options.lbfgsb()));
   if (found.best < 0) {
     return absl::FailedPreconditionError(
         absl::StrCat("fit of ", y.size(0), " observations with gradients: ", found.summary.BriefReport()));

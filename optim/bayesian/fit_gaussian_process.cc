@@ -1,9 +1,7 @@
 #include "optim/bayesian/fit_gaussian_process.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
@@ -17,9 +15,9 @@
 #include "common/tensor/random.h"
 #include "common/tensor/shape.h"
 #include "optim/bayesian/hyper_priors.h"
+#include "optim/bayesian/maximize_log_posterior.h"
 #include "optim/core/cholesky.h"
 #include "optim/core/dot.h"
-#include "optim/core/lbfgsb.h"
 
 namespace plumb {
 namespace {
@@ -161,40 +159,19 @@ absl::StatusOr<GaussianProcessFit> FitGaussianProcess(const at::Tensor& points, 
 
   const LogPosterior posterior((x - low) / width, (y - mean) / deviation, options);
   const int64_t count = posterior.parameter_count();
-  const Objective objective = [&](const at::Tensor& thetas) -> absl::StatusOr<Evaluation> {
-    const int64_t rows = thetas.size(0);
-    Evaluation result{at::empty({rows}, at::kDouble), at::empty({rows, count}, at::kDouble)};
-    const double* theta = thetas.const_data_ptr<double>();
-    double *value = result.values.mutable_data_ptr<double>(),
-           *gradient = result.gradients.mutable_data_ptr<double>();
-    at::parallel_for(0, rows, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        value[i] = -posterior.Evaluate(theta + i * count, gradient + i * count, nullptr);
-        for (int64_t p = 0; p < count; ++p) gradient[i * count + p] *= -1;
-      }
-    });
-    return result;
+  const auto maximize = [&](int64_t draws) {
+    std::vector<std::vector<double>> starts = {posterior.Mode()};
+    for (int64_t i = 1; i <= draws; ++i) starts.push_back(posterior.Draw(i));
+    return MaximizeLogPosterior(
+        [&](const double* theta, double* gradient) { return posterior.Evaluate(theta, gradient, nullptr); },
+        starts, posterior.LowerBounds(), options.lbfgsb());
   };
-  const auto starts = [&](int64_t draws) {
-    at::Tensor thetas = at::empty({1 + draws, count}, at::kDouble);
-    for (int64_t i = 0; i <= draws; ++i) {
-      const std::vector<double> theta = i == 0 ? posterior.Mode() : posterior.Draw(i);
-      std::copy(theta.begin(), theta.end(), thetas.mutable_data_ptr<double>() + i * count);
-    }
-    return thetas;
-  };
-  at::Tensor bounds = at::empty({count}, at::kDouble);
-  const std::vector<double> least = posterior.LowerBounds();
-  std::copy(least.begin(), least.end(), bounds.mutable_data_ptr<double>());
-
   Summary summary;
   std::vector<double> theta = posterior.Mode();
   if (count > 0) {
-    PLUMB_ASSIGN_OR_RETURN(LbfgsbResult result, MinimizeLbfgsb(objective, starts(options.starts() - 1),
-                                                               bounds, {}, options.lbfgsb()));
+    PLUMB_ASSIGN_OR_RETURN(LbfgsbResult result, maximize(options.starts() - 1));
     if (result.best < 0) {
-      PLUMB_ASSIGN_OR_RETURN(
-          result, MinimizeLbfgsb(objective, starts(kStartsAfterFailure), bounds, {}, options.lbfgsb()));
+      PLUMB_ASSIGN_OR_RETURN(result, maximize(kStartsAfterFailure));
     }
     if (result.best < 0) {
       return absl::FailedPreconditionError(

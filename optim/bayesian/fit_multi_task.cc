@@ -1,7 +1,6 @@
 #include "optim/bayesian/fit_multi_task.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -13,9 +12,9 @@
 #include "common/status/status_macros.h"
 #include "common/tensor/shape.h"
 #include "optim/bayesian/hyper_priors.h"
+#include "optim/bayesian/maximize_log_posterior.h"
 #include "optim/core/cholesky.h"
 #include "optim/core/dot.h"
-#include "optim/core/lbfgsb.h"
 
 namespace plumb {
 namespace {
@@ -96,9 +95,7 @@ double MultiTaskLogPosterior::Evaluate(const double* theta, double* gradient) co
     value += LogNormalPrior(theta[dimension_], kNoiseLocation, kNoiseScale, &slope[dimension_]);
   const int64_t first = FirstOfTasks(), last = first + t * rank_;
   for (int64_t p = first; p < parameter_count(); ++p) {
-    const double z = theta[p] - (p < last ? 0 : kLogVLocation);
-    value -= 0.5 * (z * z + std::log(2 * M_PI));
-    slope[p] = -z;
+    value += NormalPrior(theta[p], p < last ? 0 : kLogVLocation, /*scale=*/1, &slope[p]);
   }
   if (gradient == nullptr) return value / n;
 
@@ -192,26 +189,11 @@ absl::StatusOr<MultiTaskFit> FitMultiTask(const at::Tensor& points, const std::v
   for (int64_t i = 0; i < size; ++i) number[i] = (number[i] - means[tasks[i]]) / deviations[tasks[i]];
 
   const MultiTaskLogPosterior posterior(x, tasks, y, count, rank > 0 ? rank : count, options);
-  const int64_t parameter_count = posterior.parameter_count();
-  const Objective objective = [&](const at::Tensor& thetas) -> absl::StatusOr<Evaluation> {
-    Evaluation result{at::empty({thetas.size(0)}, at::kDouble), at::empty(thetas.sizes(), at::kDouble)};
-    for (int64_t i = 0; i < thetas.size(0); ++i) {
-      double* gradient = result.gradients.mutable_data_ptr<double>() + i * parameter_count;
-      const double value =
-          posterior.Evaluate(thetas.const_data_ptr<double>() + i * parameter_count, gradient);
-      result.values.mutable_data_ptr<double>()[i] = -value;
-      for (int64_t p = 0; p < parameter_count; ++p) gradient[p] *= -1;
-    }
-    return result;
-  };
-  const auto row = [](const std::vector<double>& numbers) {
-    at::Tensor tensor = at::empty({static_cast<int64_t>(numbers.size())}, at::kDouble);
-    std::copy(numbers.begin(), numbers.end(), tensor.mutable_data_ptr<double>());
-    return tensor;
-  };
-  PLUMB_ASSIGN_OR_RETURN(LbfgsbResult found,
-                         MinimizeLbfgsb(objective, row(posterior.Start()).unsqueeze(0),
-                                        row(posterior.LowerBounds()), {}, options.lbfgsb()));
+  PLUMB_ASSIGN_OR_RETURN(
+      LbfgsbResult found,
+      MaximizeLogPosterior(
+          [&](const double* theta, double* gradient) { return posterior.Evaluate(theta, gradient); },
+          {posterior.Start()}, posterior.LowerBounds(), options.lbfgsb()));
   if (found.best < 0) {
     return absl::FailedPreconditionError(
         absl::StrCat("fit of ", size, " observations of ", count, " tasks: ", found.summary.BriefReport()));

@@ -16,6 +16,7 @@
 #include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <tuple>
 #include <utility>
 
@@ -26,6 +27,7 @@
 #include "optim/bayesian/fit_co_kriging.h"
 #include "optim/bayesian/fit_gaussian_process.h"
 #include "optim/bayesian/fit_multi_task.h"
+#include "optim/bayesian/log_posterior_testing.h"
 #include "optim/bayesian/row_product.h"
 
 namespace plumb {
@@ -92,27 +94,31 @@ TEST(GaussianProcessTest, HasBotorchsPosterior) {
 }
 
 // The means and covariances of groups, each weighed differently.
+// Of groups [2, Q, D], within 1e-7; `where` begins a failure's message.
+void ExpectPosteriorGradients(const GaussianProcess& model, const at::Tensor& points,
+                              const std::string& where) {
+  const int64_t q = points.size(1);
+  const at::Tensor d_means = Uniform({2, q}, 3), d_covariances = Uniform({2, q, q}, 4);
+  const auto value = [&](const at::Tensor& at_points) {
+    const GroupPosterior posterior = model.Posterior(at_points, false);
+    return (posterior.means * d_means).sum().item<double>() +
+           (posterior.covariances * d_covariances).sum().item<double>();
+  };
+  const at::Tensor gradient = model.Gradient(model.Posterior(points, true), d_means, d_covariances);
+  for (int64_t i = 0; i < points.numel(); ++i) {
+    at::Tensor above = points.clone(), below = points.clone();
+    const double step = 1e-6;
+    above.view({-1})[i] += step;
+    below.view({-1})[i] -= step;
+    EXPECT_NEAR(gradient.reshape({-1})[i].item<double>(), (value(above) - value(below)) / (2 * step), 1e-7)
+        << where << " " << q << " " << i;
+  }
+}
+
 TEST(GaussianProcessTest, GradientsAreFiniteDifferences) {
   for (const Kernel kernel : kKernels) {
-    const GaussianProcess model = Example(kernel);
     for (const int64_t q : {1, 3}) {
-      const at::Tensor points = Uniform({2, q, 2}, 2), d_means = Uniform({2, q}, 3),
-                       d_covariances = Uniform({2, q, q}, 4);
-      const auto value = [&](const at::Tensor& at_points) {
-        const GroupPosterior posterior = model.Posterior(at_points, false);
-        return (posterior.means * d_means).sum().item<double>() +
-               (posterior.covariances * d_covariances).sum().item<double>();
-      };
-      const at::Tensor gradient = model.Gradient(model.Posterior(points, true), d_means, d_covariances);
-      for (int64_t i = 0; i < points.numel(); ++i) {
-        at::Tensor above = points.clone(), below = points.clone();
-        const double step = 1e-6;
-        above.view({-1})[i] += step;
-        below.view({-1})[i] -= step;
-        EXPECT_NEAR(gradient.reshape({-1})[i].item<double>(), (value(above) - value(below)) / (2 * step),
-                    1e-7)
-            << kernel << " " << q << " " << i;
-      }
+      ExpectPosteriorGradients(Example(kernel), Uniform({2, q, 2}, 2), std::to_string(kernel));
     }
   }
 }
@@ -172,19 +178,9 @@ TEST(LogPosteriorTest, GradientsAreFiniteDifferences) {
     options.set_fit_outputscale(true);
     const LogPosterior posterior(points, values, options);
     ASSERT_EQ(posterior.parameter_count(), 5);
-    std::vector<double> theta = {-0.5, 0.1, 0.4, -2, 0.3}, gradient(5);
-    posterior.Evaluate(theta.data(), gradient.data(), nullptr);
-    for (size_t p = 0; p < theta.size(); ++p) {
-      std::vector<double> above = theta, below = theta;
-      above[p] += 1e-5;
-      below[p] -= 1e-5;
-      EXPECT_NEAR(gradient[p],
-                  (posterior.Evaluate(above.data(), nullptr, nullptr) -
-                   posterior.Evaluate(below.data(), nullptr, nullptr)) /
-                      2e-5,
-                  1e-8)
-          << kernel << " " << p;
-    }
+    ExpectGradientIsFiniteDifferences(
+        [&](const double* theta, double* gradient) { return posterior.Evaluate(theta, gradient, nullptr); },
+        {-0.5, 0.1, 0.4, -2, 0.3}, std::to_string(kernel));
   }
 }
 
@@ -279,19 +275,10 @@ TEST(MultiTaskTest, HasThePosteriorOfTheJointProcess) {
 TEST(MultiTaskTest, GradientsAreFiniteDifferences) {
   const at::Tensor points = Uniform({10, 2}, 1), values = Uniform({10}, 2) * 2 - 1;
   const MultiTaskLogPosterior posterior(points, {0, 1, 0, 1, 2, 0, 1, 2, 2, 0}, values, 3, 2, {});
-  std::vector<double> theta = {-0.5, 0.1, -2, 0.8, -0.3, 0.5, 0.4, -0.7, 0.2, -1.5, -2.2, -0.4};
+  const std::vector<double> theta = {-0.5, 0.1, -2, 0.8, -0.3, 0.5, 0.4, -0.7, 0.2, -1.5, -2.2, -0.4};
   ASSERT_EQ(posterior.parameter_count(), theta.size());
-  std::vector<double> gradient(theta.size());
-  posterior.Evaluate(theta.data(), gradient.data());
-  for (size_t p = 0; p < theta.size(); ++p) {
-    std::vector<double> above = theta, below = theta;
-    above[p] += 1e-5;
-    below[p] -= 1e-5;
-    EXPECT_NEAR(
-        gradient[p],
-        (posterior.Evaluate(above.data(), nullptr) - posterior.Evaluate(below.data(), nullptr)) / 2e-5, 1e-8)
-        << p;
-  }
+  ExpectGradientIsFiniteDifferences(
+      [&](const double* at, double* gradient) { return posterior.Evaluate(at, gradient); }, theta);
 }
 
 // Many observations of a task that is the other's mirror image: the few of the target are enough then.
@@ -385,23 +372,8 @@ TEST(CoKrigingTest, HasThePosteriorOfTheAutoregressiveProcess) {
 }
 
 TEST(CoKrigingTest, GradientsAreFiniteDifferences) {
-  const GaussianProcess model = CoKrigingExample();
   for (const int64_t q : {1, 3}) {
-    const at::Tensor points = PointsOfLevels(2 * q, 4).view({2, q, 2}), d_means = Uniform({2, q}, 5),
-                     d_covariances = Uniform({2, q, q}, 6);
-    const auto value = [&](const at::Tensor& at_points) {
-      const GroupPosterior posterior = model.Posterior(at_points, false);
-      return (posterior.means * d_means).sum().item<double>() +
-             (posterior.covariances * d_covariances).sum().item<double>();
-    };
-    const at::Tensor gradient = model.Gradient(model.Posterior(points, true), d_means, d_covariances);
-    for (int64_t i = 0; i < points.numel(); ++i) {
-      at::Tensor above = points.clone(), below = points.clone();
-      above.view({-1})[i] += 1e-6;
-      below.view({-1})[i] -= 1e-6;
-      EXPECT_NEAR(gradient.reshape({-1})[i].item<double>(), (value(above) - value(below)) / 2e-6, 1e-7)
-          << q << " " << i;
-    }
+    ExpectPosteriorGradients(CoKrigingExample(), PointsOfLevels(2 * q, 4).view({2, q, 2}), "levels");
   }
 }
 
@@ -412,19 +384,8 @@ TEST(CoKrigingTest, LogPosteriorHasItsGradient) {
     const CoKrigingLogPosterior posterior(points, 0, 3, values, {});
     const std::vector<double> theta = {-0.5, 0.3, -0.2, -1, -1.3, -2, ratio, -0.4, -2};
     ASSERT_EQ(posterior.parameter_count(), theta.size());
-    std::vector<double> gradient(theta.size());
-    posterior.Evaluate(theta.data(), gradient.data(), nullptr);
-    for (size_t p = 0; p < theta.size(); ++p) {
-      std::vector<double> above = theta, below = theta;
-      above[p] += 1e-5;
-      below[p] -= 1e-5;
-      EXPECT_NEAR(gradient[p],
-                  (posterior.Evaluate(above.data(), nullptr, nullptr) -
-                   posterior.Evaluate(below.data(), nullptr, nullptr)) /
-                      2e-5,
-                  1e-8)
-          << p;
-    }
+    ExpectGradientIsFiniteDifferences(
+        [&](const double* at, double* gradient) { return posterior.Evaluate(at, gradient, nullptr); }, theta);
   }
 }
 

@@ -23,6 +23,13 @@ inline double GammaPrior(double log_value, double shape, double rate, double* de
   return shape * std::log(rate) - std::lgamma(shape) + (shape - 1) * log_value - rate * std::exp(log_value);
 }
 
+// The logarithm of a normal prior's density, of the value itself, and its derivative.
+inline double NormalPrior(double value, double location, double scale, double* derivative) {
+  const double z = (value - location) / scale;
+  *derivative = -z / scale;
+  return -0.5 * (z * z + std::log(2 * M_PI)) - std::log(scale);
+}
+
 // Of lengthscales and noise as in fit_gaussian_process.h.
 constexpr double kNoiseLocation = -4, kNoiseScale = 1;
 inline double LengthscaleLocation(int64_t dimension) { return std::sqrt(2.0) + 0.5 * std::log(dimension); }

@@ -1,0 +1,38 @@
+#include "optim/bayesian/maximize_log_posterior.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+
+#include "optim/core/objective.h"
+
+namespace plumb {
+
+absl::StatusOr<LbfgsbResult> MaximizeLogPosterior(LogPosteriorFunction log_posterior,
+                                                  const std::vector<std::vector<double>>& starts,
+                                                  const std::vector<double>& lower,
+                                                  const LbfgsbOptions& options) {
+  const int64_t count = lower.size();
+  const Objective objective = [&](const at::Tensor& thetas) -> absl::StatusOr<Evaluation> {
+    Evaluation result{at::empty({thetas.size(0)}, at::kDouble), at::empty(thetas.sizes(), at::kDouble)};
+    const double* theta = thetas.const_data_ptr<double>();
+    double *value = result.values.mutable_data_ptr<double>(),
+           *gradient = result.gradients.mutable_data_ptr<double>();
+    at::parallel_for(0, thetas.size(0), 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        value[i] = -log_posterior(theta + i * count, gradient + i * count);
+        for (int64_t p = 0; p < count; ++p) gradient[i * count + p] *= -1;
+      }
+    });
+    return result;
+  };
+  at::Tensor first = at::empty({static_cast<int64_t>(starts.size()), count}, at::kDouble);
+  double* to = first.mutable_data_ptr<double>();
+  for (const std::vector<double>& start : starts) to = std::copy(start.begin(), start.end(), to);
+  at::Tensor bounds = at::empty({count}, at::kDouble);
+  std::copy(lower.begin(), lower.end(), bounds.mutable_data_ptr<double>());
+  return MinimizeLbfgsb(objective, first, bounds, {}, options);
+}
+
+}  // namespace plumb
