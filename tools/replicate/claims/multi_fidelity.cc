@@ -155,8 +155,8 @@ const bool kRegistered =
          "co-kriging", "kriging", "log10 of the root mean square error on Branin's function",
          /*lower_is_better=*/true, /*seeds=*/30,
          "one function, whose cheap form costs a tenth and is half of it and a line, and one split of the "
-         "cost: 10 "
-         "evaluations and 100 cheap ones. Where a cheap form is no multiple of the function but for what is "
+         "cost: 10 evaluations and 100 cheap ones. Where a cheap form is no multiple of the function but for "
+         "what is "
          "smooth (the other claims' Branin at s = 0), it did not hold.",
          RunCoKriging});
 
