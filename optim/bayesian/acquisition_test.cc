@@ -28,7 +28,7 @@
 #include "optim/bayesian/augmented_improvement.h"
 #include "optim/bayesian/batch_improvement.h"
 #include "optim/bayesian/confidence_bound.h"
-#include "optim/bayesian/derivative_process.h"
+#include "optim/bayesian/derivative_prior.h"
 #include "optim/bayesian/deup.h"
 #include "optim/bayesian/environment.h"
 #include "optim/bayesian/expected_improvement.h"
@@ -559,14 +559,14 @@ TEST(DeupTest, PredictsErrorsThatAStationaryProcessDoesNot) {
 
 // Of finite differences: values close together tell what a derivative does, with a noise that is theirs
 // over twice the squared step. It hides what the values tell of curvature.
-TEST(DerivativeProcessTest, KnowsWhatCloseValuesTell) {
+TEST(GaussianProcessWithDerivativesTest, KnowsWhatCloseValuesTell) {
   const at::Tensor points = Uniform({4, 2}, 1), queries = Uniform({5, 2}, 2), values = Uniform({4}, 3);
   at::Tensor gradients = Uniform({4, 2}, 4);
   gradients[1][0] = NAN;
   for (const Kernel kernel : {GaussianProcessOptions::RBF, GaussianProcessOptions::MATERN_5_2}) {
     const GaussianProcessParameters parameters{{0.5, 0.8}, 1.3, 1e-9, 0.2};
-    const DerivativeProcess model =
-        DerivativeProcess::Create(kernel, parameters, points, values, gradients, {5e-4, 5e-4}).value();
+    const auto model = std::make_shared<GaussianProcess>(
+        GaussianProcessWithDerivatives(kernel, parameters, points, values, gradients, {5e-4, 5e-4}).value());
     std::vector<at::Tensor> near = {points}, told = {values};
     for (int64_t i = 0; i < 4; ++i) {
       for (int64_t d = 0; d < 2; ++d) {
@@ -582,39 +582,82 @@ TEST(DerivativeProcessTest, KnowsWhatCloseValuesTell) {
     const GaussianProcess plain =
         GaussianProcess::Create(kernel, parameters, at::cat(near), at::cat(told)).value();
     const GroupPosterior expected = plain.Posterior(queries.unsqueeze(1), false);
-    const PointMoments found = model.At(queries, true);
-    EXPECT_LT(Largest(found.means, expected.means.view({5})), 0.03) << kernel;
-    EXPECT_LT(Largest(found.variances, expected.covariances.view({5})), 0.03) << kernel;
-    const auto shared = std::make_shared<DerivativeProcess>(model);
+    const GroupPosterior found = model->Posterior(queries.unsqueeze(1), false);
+    EXPECT_LT(Largest(found.means, expected.means), 0.03) << kernel;
+    EXPECT_LT(Largest(found.covariances, expected.covariances), 0.03) << kernel;
     // Hardly any noise: the covariances' condition makes values rough.
-    ExpectGradients(PointAcquisition(shared, LogExpectedImprovement(0)), queries, 1e-4, /*step=*/1e-4);
-    ExpectGradients(PointAcquisition(shared, LowerConfidenceBound(1)), queries, 1e-4, /*step=*/1e-4);
+    ExpectGradients(MomentAcquisition(model, LogExpectedImprovement(0)), queries, 1e-4, /*step=*/1e-4);
+    ExpectGradients(MomentAcquisition(model, LowerConfidenceBound(1)), queries, 1e-4, /*step=*/1e-4);
     // The posterior goes through what was observed.
-    const PointMoments there = model.At(points, true);
-    EXPECT_LT(Largest(there.means, values), 1e-3);
-    EXPECT_LT((there.mean_gradients - gradients).nan_to_num(0).abs().max().item<double>(), 0.1);
+    EXPECT_TRUE(model->ValuePoints().equal(points));
+    const GroupPosterior there = model->Posterior(points.unsqueeze(1), true);
+    EXPECT_LT(Largest(there.means.view({4}), values), 1e-3);
+    const at::Tensor slopes =
+        model->Gradient(there, at::ones({4, 1}, at::kDouble), at::zeros({4, 1, 1}, at::kDouble)).view({4, 2});
+    EXPECT_LT((slopes - gradients).nan_to_num(0).abs().max().item<double>(), 0.1);
   }
-  EXPECT_THAT(DerivativeProcess::Create(GaussianProcessOptions::MATERN_3_2, {{1, 1}, 1, 0.1, 0}, points,
-                                        values, gradients, {0, 0})
+  EXPECT_THAT(GaussianProcessWithDerivatives(GaussianProcessOptions::MATERN_3_2, {{1, 1}, 1, 0.1, 0}, points,
+                                             values, gradients, {0, 0})
                   .status()
                   .message(),
               testing::HasSubstr("kernel MATERN_3_2"));
 }
 
 // Without derivatives it is the plain process.
-TEST(DerivativeProcessTest, IsAPlainProcessWithoutDerivatives) {
+TEST(GaussianProcessWithDerivativesTest, IsAPlainProcessWithoutDerivatives) {
   const at::Tensor points = Uniform({6, 2}, 1), queries = Uniform({5, 2}, 2), values = Uniform({6}, 3);
   const GaussianProcessParameters parameters{{0.5, 0.8}, 1.3, 0.01, 0.2};
-  const DerivativeProcess model =
-      DerivativeProcess::Create(GaussianProcessOptions::RBF, parameters, points, values,
-                                at::full({6, 2}, NAN, at::kDouble), {0, 0})
+  const GaussianProcess model =
+      GaussianProcessWithDerivatives(GaussianProcessOptions::RBF, parameters, points, values,
+                                     at::full({6, 2}, NAN, at::kDouble), {0, 0})
           .value();
   const GaussianProcess plain =
       GaussianProcess::Create(GaussianProcessOptions::RBF, parameters, points, values).value();
-  const GroupPosterior expected = plain.Posterior(queries.unsqueeze(1), false);
-  EXPECT_LT(Largest(model.At(queries, false).means, expected.means.view({5})), 1e-12);
-  EXPECT_LT(Largest(model.At(queries, false).variances, expected.covariances.view({5})), 1e-12);
+  const GroupPosterior expected = plain.Posterior(queries.unsqueeze(0), true),
+                       found = model.Posterior(queries.unsqueeze(0), true);
+  EXPECT_LT(Largest(found.means, expected.means), 1e-12);
+  EXPECT_LT(Largest(found.covariances, expected.covariances), 1e-12);
+  const at::Tensor d_means = Uniform({1, 5}, 5), d_covariances = Uniform({1, 5, 5}, 6);
+  EXPECT_LT(Largest(model.Gradient(found, d_means, d_covariances),
+                    plain.Gradient(expected, d_means, d_covariances)),
+            1e-12);
   EXPECT_NEAR(model.LogMarginalLikelihood(), plain.LogMarginalLikelihood(), 1e-10);
+}
+
+// Samples of f, lines over candidates, batches: all that is made of covariances with what is observed.
+TEST(GaussianProcessWithDerivativesTest, IsAModelOfAnyAcquisition) {
+  const at::Tensor points = Uniform({4, 2}, 1), queries = Uniform({5, 2}, 2), values = Uniform({4}, 3),
+                   gradients = Uniform({4, 2}, 4), others = Uniform({3, 2}, 5);
+  const auto model = std::make_shared<GaussianProcess>(
+      GaussianProcessWithDerivatives(GaussianProcessOptions::RBF, {{0.5, 0.8}, 1.3, 1e-2, 0.2}, points,
+                                     values, gradients, {1e-1, 1e-1})
+          .value());
+  const RandomStream stream(1, "samples");
+  ExpectGradients(FantasyImprovement::Noisy(*model, others, 8, stream).value(), queries, 1e-4);
+  ExpectGradients(FantasyImprovement::Pending(*model, 0.1, others, 8, stream).value(), queries, 1e-4);
+  ExpectGradients(KnowledgeGradient(model, at::cat({points, others})), queries, 1e-4);
+  ExpectGradients(PredictiveEntropy(model, 0.1, others), queries, 1e-4);
+  ExpectGradients(BatchImprovement(model, 0.1, NormalSamples(16, 2, stream), {}, BatchImprovement::Options()),
+                  Uniform({3, 4}, 6), 1e-4);
+  // What comes later is values of f; where they are what it expects, it expects the same and is surer.
+  GaussianProcess grown = *model;
+  const GroupPosterior expected = model->Posterior(others.unsqueeze(1), false);
+  PLUMB_ASSERT_OK(grown.Append(others, expected.means.view({3})));
+  const GroupPosterior believing = grown.Posterior(others.unsqueeze(1), false);
+  EXPECT_LT(Largest(believing.means, expected.means), 1e-9);
+  EXPECT_LT(believing.covariances.max().item<double>(), expected.covariances.min().item<double>() + 0.01);
+  EXPECT_EQ(grown.ValuePoints().size(0), 7);
+  // Other values in place of these: derivatives stay.
+  const at::Tensor told = Uniform({4}, 7);
+  const GaussianProcess replaced = grown.WithValues(points, told, 1e-3).value();
+  const GaussianProcess made =
+      GaussianProcessWithDerivatives(GaussianProcessOptions::RBF, {{0.5, 0.8}, 1.3, 1e-3, 0.2}, points, told,
+                                     gradients, {1e-1, 1e-1})
+          .value();
+  EXPECT_NEAR(replaced.LogMarginalLikelihood(), made.LogMarginalLikelihood(), 1e-9);
+  EXPECT_LT(Largest(replaced.Posterior(queries.unsqueeze(0), false).covariances,
+                    made.Posterior(queries.unsqueeze(0), false).covariances),
+            1e-9);
 }
 
 // Of values and derivatives, some of them unknown, with points of which one comes twice.
@@ -645,7 +688,7 @@ TEST(DerivativeLogPosteriorTest, GradientsAreFiniteDifferences) {
       EXPECT_NEAR(noise[0], (given ? 0.1 * std::exp(0.3) : std::exp(-2)) / std::exp(-1.0), 1e-12);
       const auto likelihood = [&](double at) {
         parameters.mean = at;
-        return DerivativeProcess::Create(kernel, parameters, points, values, gradients, noise)
+        return GaussianProcessWithDerivatives(kernel, parameters, points, values, gradients, noise)
             .value()
             .LogMarginalLikelihood();
       };
@@ -667,7 +710,7 @@ TEST(FitDerivativeProcessTest, LearnsFromGradientsWhatValuesDoNotTell) {
   const auto wave = [](const at::Tensor& at) { return 100 + 7 * (5 * at.select(1, 0)).sin(); };
   at::Tensor gradients = at::zeros({8, 3}, at::kDouble);
   gradients.select(1, 0).copy_(35 * (5 * points.select(1, 0)).cos());
-  const DerivativeProcess model =
+  const GaussianProcess model =
       FitDerivativeProcess(points, wave(points), gradients, GaussianProcessOptions(), std::nullopt).value();
   EXPECT_LT(model.parameters().lengthscales[0], 0.5);
   EXPECT_GT(model.parameters().lengthscales[1], 2);
@@ -675,12 +718,8 @@ TEST(FitDerivativeProcessTest, LearnsFromGradientsWhatValuesDoNotTell) {
       FitGaussianProcess(points, wave(points), GaussianProcessOptions()).value().model;
   const double without =
       Largest(plain.Posterior(queries.unsqueeze(1), false).means.view({200}), wave(queries));
-  EXPECT_LT(Largest(model.At(queries, false).means, wave(queries)), std::min(1.0, without / 5)) << without;
-  // Believing what it expects it expects the same, and is surer there.
-  const DerivativeProcess believing = model.Believing(queries.narrow(0, 0, 3)).value();
-  EXPECT_LT(Largest(believing.At(queries, false).means, model.At(queries, false).means), 1e-3);
-  EXPECT_LT(believing.At(queries, false).variances[0].item<double>(),
-            model.At(queries, false).variances[0].item<double>());
+  const at::Tensor means = model.Posterior(queries.unsqueeze(1), false).means.view({200});
+  EXPECT_LT(Largest(means, wave(queries)), std::min(1.0, without / 5)) << without;
   EXPECT_FALSE(FitDerivativeProcess(points, wave(points), gradients.narrow(1, 0, 2), GaussianProcessOptions(),
                                     std::nullopt)
                    .ok());

@@ -62,7 +62,7 @@ Evaluation AugmentedImprovement::Evaluate(const at::Tensor& groups, bool with_gr
 }
 
 double EffectiveBest(const GaussianProcess& model, int64_t fidelity) {
-  const at::Tensor highest = AtHighestFidelity(model.points(), fidelity);
+  const at::Tensor highest = AtHighestFidelity(model.ValuePoints(), fidelity);
   return model.Posterior(highest.unsqueeze(1), /*with_gradients=*/false).means.min().item<double>();
 }
 

@@ -43,7 +43,7 @@ namespace {
 absl::StatusOr<at::Tensor> Candidates(const GaussianProcess& model, const MixedSpace& space, int64_t count,
                                       const RandomStream& stream) {
   PLUMB_ASSIGN_OR_RETURN(const SobolSequence sequence, SobolSequence::Scrambled(space.dimension(), stream));
-  return at::cat({model.points(), space.Features(space.FromUnit(sequence.Points(0, count)))});
+  return at::cat({model.ValuePoints(), space.Features(space.FromUnit(sequence.Points(0, count)))});
 }
 
 // By any of the options that have a fidelity and its cost.
@@ -233,6 +233,11 @@ absl::StatusOr<GaussianProcess> BayesianOptimizer::FitModel(const at::Tensor& fe
                                                           static_cast<int64_t>(levels), options_.model()));
     return std::move(fit.model);
   }
+  if (const at::Tensor slopes = Slopes(); slopes.defined()) {
+    std::optional<double> ratio;
+    if (options_.has_gradient_noise()) ratio = options_.gradient_noise();
+    return FitDerivativeProcess(features, values, slopes, options_.model(), ratio);
+  }
   if (related_tasks_.empty()) {
     PLUMB_ASSIGN_OR_RETURN(GaussianProcessFit fit, FitGaussianProcess(features, values, options_.model()));
     return std::move(fit.model);
@@ -271,7 +276,6 @@ absl::Status BayesianOptimizer::Fit() {
   }
   model_ = std::make_shared<GaussianProcess>(std::move(model));
   constraint_models_ = std::move(constraint_models);
-  if (UsesGradients()) PLUMB_RETURN_IF_ERROR(FitDerivatives());
   fitted_ = told();
   return absl::OkStatus();
 }
@@ -281,34 +285,16 @@ absl::StatusOr<std::shared_ptr<const GaussianProcess>> BayesianOptimizer::Model(
   return model_;
 }
 
-bool BayesianOptimizer::UsesGradients() const {
-  switch (options_.acquisition_case()) {
-    case BayesianOptions::ACQUISITION_NOT_SET:
-    case BayesianOptions::kLogExpectedImprovement:
-    case BayesianOptions::kExpectedImprovement:
-    case BayesianOptions::kProbabilityOfImprovement:
-    case BayesianOptions::kLowerConfidenceBound:
-      break;
-    default:
-      return false;
-  }
-  return has_gradients() && related_tasks_.empty() && !options_.has_deup() && constraint_models_.empty();
-}
-
-absl::Status BayesianOptimizer::FitDerivatives() {
-  // Of features: a coordinate's is the coordinate in units of the box, and a category has no derivative.
+at::Tensor BayesianOptimizer::Slopes() const {
+  if (!has_gradients() || !related_tasks_.empty() || options_.has_deup() || options_.co_kriging()) return {};
+  // A coordinate's feature is the coordinate in units of the box, and a category has no derivative.
   const at::Tensor told_gradients = gradients() * (upper() - lower());
   at::Tensor slopes =
       at::full({told(), space_.feature_count()}, std::numeric_limits<double>::quiet_NaN(), at::kDouble);
   for (int64_t d = 0; d < dimension(); ++d) {
     if (space_.FeatureOf(d) >= 0) slopes.select(1, space_.FeatureOf(d)).copy_(told_gradients.select(1, d));
   }
-  std::optional<double> ratio;
-  if (options_.has_gradient_noise()) ratio = options_.gradient_noise();
-  PLUMB_ASSIGN_OR_RETURN(DerivativeProcess model, FitDerivativeProcess(model_->points(), model_->values(),
-                                                                       slopes, options_.model(), ratio));
-  derivative_model_ = std::make_shared<DerivativeProcess>(std::move(model));
-  return absl::OkStatus();
+  return slopes;
 }
 
 double BayesianOptimizer::Incumbent() const {
@@ -338,7 +324,7 @@ absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(
   const LogExpectedImprovementOptions& log_improvement = options_.log_expected_improvement();
   const bool by_log = options_.acquisition_case() == BayesianOptions::kLogExpectedImprovement ||
                       options_.acquisition_case() == BayesianOptions::ACQUISITION_NOT_SET;
-  const bool by_samples = by_log && !options_.has_deup() && !UsesGradients();
+  const bool by_samples = by_log && !options_.has_deup();
   if (by_samples && group > 1) {
     const at::Tensor normals = NormalSamples(log_improvement.samples(), group + pending.size(0), stream);
     return std::make_unique<BatchImprovement>(model_, Incumbent(), normals, pending,
@@ -420,14 +406,6 @@ absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(
     PLUMB_ASSIGN_OR_RETURN(Deup deup, Deup::Fit(model, options_.deup().error_model()));
     return std::make_unique<PointAcquisition>(std::make_shared<Deup>(std::move(deup)), function);
   }
-  if (UsesGradients()) {
-    std::shared_ptr<const DerivativeProcess> derivative_model = derivative_model_;
-    if (pending.size(0) > 0) {
-      PLUMB_ASSIGN_OR_RETURN(DerivativeProcess believing, derivative_model_->Believing(pending));
-      derivative_model = std::make_shared<DerivativeProcess>(std::move(believing));
-    }
-    return std::make_unique<PointAcquisition>(std::move(derivative_model), function);
-  }
   return std::make_unique<MomentAcquisition>(model, function);
 }
 
@@ -444,13 +422,6 @@ absl::StatusOr<at::Tensor> BayesianOptimizer::Maximize(const Acquisition& acquis
 
 absl::StatusOr<at::Tensor> BayesianOptimizer::Recommend() {
   PLUMB_RETURN_IF_ERROR(Fit());
-  if (UsesGradients() && environment_.coordinates.empty()) {
-    const PointAcquisition mean(derivative_model_, [](double mean, double) {
-      return MomentValue{-mean, -1, 0};
-    });
-    PLUMB_ASSIGN_OR_RETURN(const at::Tensor point, Maximize(mean, stream_.Child("recommend")));
-    return point[0];
-  }
   const at::Tensor overrides = environment_.Under(
       at::full({1, space_.feature_count()}, std::numeric_limits<double>::quiet_NaN(), at::kDouble))[0];
   const NegativePosteriorMean mean(model_, overrides, environment_.probabilities);
@@ -474,8 +445,8 @@ absl::StatusOr<at::Tensor> BayesianOptimizer::Propose(int64_t count) {
     }
     PLUMB_RETURN_IF_ERROR(Fit());
     const RandomStream stream = stream_.Child(index);
-    const bool joint = options_.log_expected_improvement().joint() && constraint_models_.empty() &&
-                       !options_.has_deup() && !UsesGradients();
+    const bool joint =
+        options_.log_expected_improvement().joint() && constraint_models_.empty() && !options_.has_deup();
     const int64_t group = joint ? count - chosen.size(0) : 1;
     PLUMB_ASSIGN_OR_RETURN(
         const std::unique_ptr<Acquisition> acquisition,

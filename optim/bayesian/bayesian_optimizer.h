@@ -11,7 +11,6 @@
 #include "absl/status/statusor.h"
 #include "common/tensor/random.h"
 #include "optim/bayesian/acquisition.h"
-#include "optim/bayesian/derivative_process.h"
 #include "optim/bayesian/environment.h"
 #include "optim/bayesian/fit_gaussian_process.h"
 #include "optim/bayesian/mixed_space.h"
@@ -34,8 +33,7 @@ namespace plumb {
 // - A failed evaluation counts as the worst value told, so that its neighbourhood is left.
 // - Constraints, once told, have a process each, and the expected improvement is the constrained one, of all
 //   acquisitions; pending points then have their posterior mean.
-// - Gradients, where they are told, are learnt from beside the values (fit_derivative_process.h), by the
-//   acquisitions that options.proto names.
+// - Gradients, where they are told, are learnt from beside the values (fit_derivative_process.h).
 // - Over fidelities that are whole numbers the process may be co-kriging's (options.co_kriging).
 // - Integer and categorical coordinates are searched as such (mixed_space.h).
 // - The model learns from options.related_observation(), values of other tasks (Swersky, Snoek and Adams
@@ -68,8 +66,9 @@ class BayesianOptimizer : public AskTell {
   absl::Status Fit();
   // The process of the values of features, which learns from related tasks.
   absl::StatusOr<GaussianProcess> FitModel(const at::Tensor& features, const at::Tensor& values) const;
-  bool UsesGradients() const;
-  absl::Status FitDerivatives();
+  // What was told of gradients, of features: [told, F], NaN where nothing was. Undefined where that is
+  // nothing at all, or what the model is cannot learn from it (options.proto, gradient_noise).
+  at::Tensor Slopes() const;
   // The least value that did not fail, feasible if any is.
   double Incumbent() const;
   // One acquisition for `group` further points, when those of features `pending` [P, F] are on their way.
@@ -88,7 +87,6 @@ class BayesianOptimizer : public AskTell {
   int64_t fitted_ = -1;  // how much was told when the models were fitted
   std::shared_ptr<const GaussianProcess> model_;
   std::vector<std::shared_ptr<const GaussianProcess>> constraint_models_;
-  std::shared_ptr<const DerivativeProcess> derivative_model_;  // where UsesGradients()
 };
 
 }  // namespace plumb

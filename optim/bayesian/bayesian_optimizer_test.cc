@@ -328,7 +328,9 @@ at::Tensor Rosenbrock(const at::Tensor& points, at::Tensor* gradients) {
 TEST(BayesianOptimizerTest, GradientsSaveEvaluations) {
   BayesianOptions exact = Quick();
   exact.mutable_model()->set_noise(1e-6);
-  std::vector<BayesianOptions> all(4, exact);
+  std::vector<BayesianOptions> all(6, exact);
+  all[4].mutable_log_expected_improvement()->set_joint(true);
+  all[5].mutable_noisy_expected_improvement();
   all[1].mutable_lower_confidence_bound();
   all[2].mutable_model()->set_kernel(GaussianProcessOptions::MATERN_5_2);
   all[3].mutable_expected_improvement();
@@ -352,23 +354,39 @@ TEST(BayesianOptimizerTest, GradientsSaveEvaluations) {
   }
 }
 
-// What cannot learn from gradients asks for the same without them.
-TEST(BayesianOptimizerTest, OthersIgnoreGradients) {
-  std::vector<BayesianOptions> all(3, Quick());
+// Gradients count in what any acquisition asks for, with constraints and in batches too; where the model is
+// one that cannot learn from them, it asks for the same without them.
+TEST(BayesianOptimizerTest, ModelsOfTheFunctionAloneLearnFromGradients) {
+  std::vector<BayesianOptions> all(10, Quick());
   all[0].mutable_max_value_entropy();
-  all[1].mutable_knowledge_gradient();
-  all[2].mutable_deup();
+  all[1].mutable_knowledge_gradient()->set_candidates(32);
+  all[2].mutable_predictive_entropy()->set_candidates(100);
+  all[3].mutable_noisy_expected_improvement();
+  all[4].mutable_log_expected_improvement()->set_joint(true);
+  all[5].mutable_multi_fidelity_knowledge_gradient()->set_coordinate(3);
+  all[6].mutable_augmented_improvement()->set_coordinate(3);
+  all[7].mutable_deup();
+  RelatedObservation& related = *all[8].add_related_observation();
+  for (int d = 0; d < 4; ++d) related.add_point(0);
+  related.set_value(1);
+  all[9].mutable_augmented_improvement()->set_coordinate(3);
+  all[9].add_integer_coordinates(3);
+  all[9].set_co_kriging(true);
   at::Tensor gradients;
-  for (const BayesianOptions& options : all) {
-    const auto make = [&] {
-      return BayesianOptimizer::Create(Tensor({-2, -2, -2, -2}), Tensor({2, 2, 2, 2}), options, 1).value();
-    };
-    const auto told = make(), untold = make();
-    const at::Tensor points = told->Ask(9).value(), values = Rosenbrock(points, &gradients);
-    PLUMB_ASSERT_OK(untold->Ask(9));
-    PLUMB_ASSERT_OK(told->Tell(points, values, {}, gradients));
-    PLUMB_ASSERT_OK(untold->Tell(points, values));
-    EXPECT_TRUE(told->Ask(1).value().equal(untold->Ask(1).value())) << options.ShortDebugString();
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (const bool constrained : {false, true}) {
+      const auto make = [&] {
+        return BayesianOptimizer::Create(Tensor({-2, -2, -2, -2}), Tensor({2, 2, 2, 2}), all[i], 1).value();
+      };
+      const auto told = make(), untold = make();
+      const at::Tensor points = told->Ask(9).value(), values = Rosenbrock(points, &gradients);
+      const at::Tensor constraints = constrained ? points.narrow(1, 0, 1) - 1 : at::Tensor();
+      PLUMB_ASSERT_OK(untold->Ask(9));
+      PLUMB_ASSERT_OK(told->Tell(points, values, constraints, gradients));
+      PLUMB_ASSERT_OK(untold->Tell(points, values, constraints));
+      EXPECT_EQ(told->Ask(2).value().equal(untold->Ask(2).value()), i >= 7)
+          << all[i].ShortDebugString() << " " << constrained;
+    }
   }
 }
 

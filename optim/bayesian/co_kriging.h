@@ -34,6 +34,7 @@ class CoKrigingPrior : public GaussianProcessPrior {
   // levels: two or more; coordinate: of s.
   CoKrigingPrior(Kernel kernel, const std::vector<CoKrigingLevel>& levels, int64_t coordinate);
 
+  int64_t dimension() const override { return deltas_[0].dimension(); }
   at::Tensor Means(const at::Tensor& points) const override;
   at::Tensor Variances(const at::Tensor& points) const override;
   at::Tensor Covariances(const at::Tensor& points, const at::Tensor& others,

@@ -56,13 +56,13 @@ absl::StatusOr<FantasyImprovement> FantasyImprovement::Pending(const GaussianPro
 absl::StatusOr<FantasyImprovement> FantasyImprovement::Noisy(const GaussianProcess& model,
                                                              const at::Tensor& pending, int64_t samples,
                                                              const RandomStream& stream) {
-  const at::Tensor baseline = at::cat({model.points(), pending});
+  const at::Tensor baseline = at::cat({model.ValuePoints(), pending});
   PLUMB_ASSIGN_OR_RETURN(const at::Tensor values, SamplePosterior(model, baseline, samples, stream));
-  GaussianProcessParameters parameters = model.parameters();
-  parameters.noise = kSampleNoise * parameters.outputscale;
-  PLUMB_ASSIGN_OR_RETURN(GaussianProcess noiseless,
-                         GaussianProcess::Create(model.kernel(), parameters, baseline, values[0]));
-  at::Tensor weights = noiseless.WeightsOf(values.t());
+  const double noise = kSampleNoise * model.parameters().outputscale;
+  PLUMB_ASSIGN_OR_RETURN(GaussianProcess noiseless, model.WithValues(baseline, values[0], noise));
+  const int64_t sampled = values.size(1), others = noiseless.size() - sampled;
+  const at::Tensor told = noiseless.values().narrow(0, sampled, others).unsqueeze(1);
+  at::Tensor weights = noiseless.WeightsOf(at::cat({values.t(), told.expand({others, samples})}));
   return FantasyImprovement(std::move(noiseless), std::move(weights),
                             LeastOfRows(values, std::numeric_limits<double>::infinity()));
 }

@@ -90,11 +90,7 @@ double DerivativeLogPosterior::Evaluate(const double* theta, double* gradient, d
       SetPair(i, j, parameters, &pair);
       for (const auto& [p, a] : rows_[i]) {
         for (const auto& [r, b] : rows_[j]) {
-          double value = pair.terms.k;
-          if (a < 0 && b >= 0) value = pair.terms.g * D[b];
-          if (a >= 0 && b < 0) value = -pair.terms.g * D[a];
-          if (a >= 0 && b >= 0) value = (a == b ? pair.terms.g * own(a) : 0) - pair.terms.h * D[a] * D[b];
-          k[p * n + r] = scale * value;
+          k[p * n + r] = scale * DerivativeCovariance(pair.terms, D.data(), parameters.lengthscales, a, b);
         }
       }
     }
@@ -167,10 +163,10 @@ double DerivativeLogPosterior::Evaluate(const double* theta, double* gradient, d
   return value / n;
 }
 
-absl::StatusOr<DerivativeProcess> FitDerivativeProcess(const at::Tensor& points, const at::Tensor& values,
-                                                       const at::Tensor& gradients,
-                                                       const GaussianProcessOptions& options,
-                                                       std::optional<double> noise_ratio) {
+absl::StatusOr<GaussianProcess> FitDerivativeProcess(const at::Tensor& points, const at::Tensor& values,
+                                                     const at::Tensor& gradients,
+                                                     const GaussianProcessOptions& options,
+                                                     std::optional<double> noise_ratio) {
   const at::NoGradGuard no_grad;
   const at::Tensor x = points.detach().to(at::kDouble), y = values.detach().to(at::kDouble),
                    dy = gradients.detach().to(at::kDouble);
@@ -178,8 +174,8 @@ absl::StatusOr<DerivativeProcess> FitDerivativeProcess(const at::Tensor& points,
   GaussianProcessParameters any;
   any.lengthscales.assign(x.dim() == 2 ? x.size(1) : 0, 1);
   any.noise = 1;
-  PLUMB_RETURN_IF_ERROR(DerivativeProcess::Create(options.kernel(), any, x, y, dy,
-                                                  std::vector<double>(any.lengthscales.size(), 1))
+  PLUMB_RETURN_IF_ERROR(GaussianProcessWithDerivatives(options.kernel(), any, x, y, dy,
+                                                       std::vector<double>(any.lengthscales.size(), 1))
                             .status());
   const double mean = y.mean().item<double>();
   double deviation = y.size(0) > 1 ? y.std(/*unbiased=*/true).item<double>() : 1;
@@ -202,7 +198,7 @@ absl::StatusOr<DerivativeProcess> FitDerivativeProcess(const at::Tensor& points,
   parameters.outputscale *= deviation * deviation;
   parameters.noise *= deviation * deviation;
   parameters.mean = mean + deviation * parameters.mean;
-  return DerivativeProcess::Create(options.kernel(), std::move(parameters), x, y, dy, noise);
+  return GaussianProcessWithDerivatives(options.kernel(), std::move(parameters), x, y, dy, noise);
 }
 
 }  // namespace plumb

@@ -8,14 +8,14 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "optim/bayesian/derivative_process.h"
+#include "optim/bayesian/derivative_prior.h"
 #include "optim/bayesian/hyper_priors.h"
 #include "optim/bayesian/options.pb.h"
 
 namespace plumb {
 
 // LogPosterior (fit_gaussian_process.h) where derivatives are observed beside values: of their joint normal
-// distribution (derivative_process.h), with the same priors and parameters (log lengthscales [D], log noise,
+// distribution (derivative_prior.h), with the same priors and parameters (log lengthscales [D], log noise,
 // log outputscale, the last two where they are not given). The noise of derivative d has the variance ratio s
 // / l_d^2, where s / l_d^2 is the process's own derivatives' (of RBF), and ratio is given or that of the
 // values' noise to s.
@@ -43,7 +43,7 @@ class DerivativeLogPosterior {
     int64_t row;
     int64_t coordinate;  // of the derivative; -1: the value
   };
-  // The kernel of unit variance between points i and j and its slopes (derivative_process.h), m = -2 dh /
+  // The kernel of unit variance between points i and j and its slopes (derivative_prior.h), m = -2 dh /
   // d(r^2), D = x_i - x_j over squared lengthscales, and its square times these.
   struct Pair {
     KernelTerms terms;
@@ -62,12 +62,13 @@ class DerivativeLogPosterior {
 };
 
 // The process at the maximum of DerivativeLogPosterior, in the units of points (of the unit cube), values and
-// gradients. points: [N, D], N >= 1. Error: as DerivativeProcess::Create().
+// gradients. points: [N, D], N >= 1. Error: as
+// GaussianProcessWithDerivatives().
 // An evaluation of the posterior takes O(n^3) for all n numbers observed, N (1 + D) where each derivative is.
-absl::StatusOr<DerivativeProcess> FitDerivativeProcess(const at::Tensor& points, const at::Tensor& values,
-                                                       const at::Tensor& gradients,
-                                                       const GaussianProcessOptions& options,
-                                                       std::optional<double> noise_ratio);
+absl::StatusOr<GaussianProcess> FitDerivativeProcess(const at::Tensor& points, const at::Tensor& values,
+                                                     const at::Tensor& gradients,
+                                                     const GaussianProcessOptions& options,
+                                                     std::optional<double> noise_ratio);
 
 }  // namespace plumb
 

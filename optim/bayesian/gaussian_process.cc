@@ -6,6 +6,8 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/eye.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/nonzero.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 
@@ -54,13 +56,28 @@ absl::StatusOr<GaussianProcess> GaussianProcess::Create(Kernel kernel, GaussianP
                                                         const at::Tensor& points, const at::Tensor& values) {
   PLUMB_RETURN_IF_ERROR(CheckStationary(parameters, points));
   auto prior = std::make_shared<StationaryPrior>(kernel, parameters);
-  return Make(kernel, std::move(prior), std::move(parameters), points, values, {}, {});
+  return Make(kernel, std::move(prior), std::move(parameters), points, values, {}, {}, {});
 }
 
 absl::StatusOr<GaussianProcess> GaussianProcess::CreateOfPrior(
     Kernel kernel, std::shared_ptr<const GaussianProcessPrior> prior, GaussianProcessParameters parameters,
-    const at::Tensor& points, const at::Tensor& values) {
-  return Make(kernel, std::move(prior), std::move(parameters), points, values, {}, {});
+    const at::Tensor& points, const at::Tensor& values, const at::Tensor& noises) {
+  return Make(kernel, std::move(prior), std::move(parameters), points, values, noises, {}, {});
+}
+
+absl::StatusOr<GaussianProcess> GaussianProcess::WithValues(const at::Tensor& points,
+                                                            const at::Tensor& values, double noise) const {
+  PLUMB_RETURN_IF_ERROR(CheckShape("observed points", points, {kAny, dimension()}));
+  PLUMB_RETURN_IF_ERROR(CheckShape("observed values", values, {points.size(0)}));
+  GaussianProcessParameters parameters = parameters_;
+  parameters.noise = noise;
+  const at::Tensor of_values = OfValues();
+  if (!of_values.defined()) return CreateOfPrior(kernel_, prior_, std::move(parameters), points, values);
+  const at::Tensor rest = at::nonzero(~of_values).select(1, 0);
+  return CreateOfPrior(
+      kernel_, prior_, std::move(parameters), at::cat({RowsOf(F64(points)), points_.index_select(0, rest)}),
+      at::cat({F64(values), values_.index_select(0, rest)}),
+      at::cat({at::full({points.size(0)}, noise, at::kDouble), noises_.index_select(0, rest)}));
 }
 
 absl::StatusOr<GaussianProcess> GaussianProcess::CreateOfTasks(
@@ -88,17 +105,18 @@ absl::StatusOr<GaussianProcess> GaussianProcess::CreateOfTasks(
   }
   PLUMB_RETURN_IF_ERROR(CheckStationary(parameters, points));
   auto prior = std::make_shared<StationaryPrior>(kernel, parameters);
-  return Make(kernel, std::move(prior), std::move(parameters), points, values, pair_ratios, ratios);
+  return Make(kernel, std::move(prior), std::move(parameters), points, values, {}, pair_ratios, ratios);
 }
 
 absl::StatusOr<GaussianProcess> GaussianProcess::Make(Kernel kernel,
                                                       std::shared_ptr<const GaussianProcessPrior> prior,
                                                       GaussianProcessParameters parameters,
                                                       const at::Tensor& points, const at::Tensor& values,
-                                                      const at::Tensor& pair_ratios,
+                                                      const at::Tensor& noises, const at::Tensor& pair_ratios,
                                                       const at::Tensor& ratios) {
   PLUMB_RETURN_IF_ERROR(CheckShape("observed points", points, {kAny, kAny}));
   PLUMB_RETURN_IF_ERROR(CheckShape("observed values", values, {points.size(0)}));
+  if (noises.defined()) PLUMB_RETURN_IF_ERROR(CheckShape("noises", noises, {points.size(0)}));
   if (!(parameters.outputscale > 0) || !(parameters.noise >= 0) || !std::isfinite(parameters.mean)) {
     return absl::InvalidArgumentError(absl::StrCat("outputscale ", parameters.outputscale, ", noise ",
                                                    parameters.noise, ", mean ", parameters.mean,
@@ -114,7 +132,9 @@ absl::StatusOr<GaussianProcess> GaussianProcess::Make(Kernel kernel,
   at::Tensor covariance = result.Covariances(result.points_, result.points_, nullptr);
   if (pair_ratios.defined()) covariance.mul_(pair_ratios);
   result.ratios_ = ratios;
-  covariance.diagonal().add_(result.parameters_.noise);
+  result.noises_ =
+      noises.defined() ? F64(noises).clone() : at::full({size}, result.parameters_.noise, at::kDouble);
+  covariance.diagonal().add_(result.noises_);
   PLUMB_ASSIGN_OR_RETURN(result.factor_, Cholesky::Factor(covariance, kJitter));
   result.inverse_factor_ = result.factor_.SolveLower(at::eye(size, at::kDouble));
   result.weights_ = result.WeightsOf(result.values_.unsqueeze(1)).select(1, 0);
@@ -152,11 +172,27 @@ absl::Status GaussianProcess::Append(const at::Tensor& points, const at::Tensor&
   inverse.narrow(0, 0, old_size).narrow(1, 0, old_size).copy_(inverse_factor_);
   inverse.narrow(0, old_size, count).copy_(factor_.SolveUpper(unit).t());
   inverse_factor_ = inverse;
-  points_ = at::cat({points_, more});
+  points_ = at::cat({points_, RowsOf(more)});
+  noises_ = at::cat({noises_, at::full({count}, noise, at::kDouble)});
   if (ratios_.defined()) ratios_ = at::cat({ratios_, at::ones({count}, at::kDouble)});
   values_ = at::cat({values_, more_values});
   weights_ = WeightsOf(values_.unsqueeze(1)).select(1, 0);
   return absl::OkStatus();
+}
+
+at::Tensor GaussianProcess::OfValues() const {
+  return points_.size(1) == dimension() ? at::Tensor() : points_.select(1, dimension()) == 0;
+}
+
+at::Tensor GaussianProcess::ValuePoints() const {
+  const at::Tensor of_values = OfValues();
+  if (!of_values.defined()) return points_;
+  return points_.index_select(0, at::nonzero(of_values).select(1, 0)).narrow(1, 0, dimension()).contiguous();
+}
+
+at::Tensor GaussianProcess::RowsOf(const at::Tensor& points) const {
+  if (points_.size(1) == dimension()) return points;
+  return at::cat({points, at::zeros({points.size(0), 1}, at::kDouble)}, 1);
 }
 
 at::Tensor GaussianProcess::WeightsOf(const at::Tensor& values) const {

@@ -46,21 +46,29 @@ class GaussianProcess {
                                                        const at::Tensor& task_covariance, int64_t target);
 
   // The process of another prior, of which `parameters` says what is asked for by parameters(): the noise,
-  // and as outputscale the scale against which numbers are small. Error: as Create().
+  // and as outputscale the scale against which numbers are small. noises: [N], of each observation;
+  // undefined: that of the parameters. Error: as Create().
   static absl::StatusOr<GaussianProcess> CreateOfPrior(Kernel kernel,
                                                        std::shared_ptr<const GaussianProcessPrior> prior,
                                                        GaussianProcessParameters parameters,
-                                                       const at::Tensor& points, const at::Tensor& values);
+                                                       const at::Tensor& points, const at::Tensor& values,
+                                                       const at::Tensor& noises = {});
 
-  // M more observations in O(M N^2), with the noise of the others or another. What fails changes nothing.
+  // The process that has observed these values of f, with another noise, in place of those that this one has;
+  // they are its first observations, and what is observed beside f its others.
+  absl::StatusOr<GaussianProcess> WithValues(const at::Tensor& points, const at::Tensor& values,
+                                             double noise) const;
+
+  // M more values of f in O(M N^2), with the noise of the others or another. What fails changes nothing.
   absl::Status Append(const at::Tensor& points, const at::Tensor& values);
   absl::Status Append(const at::Tensor& points, const at::Tensor& values, double noise);
 
-  int64_t size() const { return points_.size(0); }
-  int64_t dimension() const { return points_.size(1); }
+  int64_t size() const { return points_.size(0); }  // N, all that is observed
+  int64_t dimension() const { return prior_->dimension(); }
   Kernel kernel() const { return kernel_; }
   const GaussianProcessParameters& parameters() const { return parameters_; }
-  const at::Tensor& points() const { return points_; }    // [N, D]
+  const at::Tensor& points() const { return points_; }    // [N, D], or D + 1 as the prior's `others`
+  at::Tensor ValuePoints() const;                         // those where f itself is observed, [V, D]
   const at::Tensor& values() const { return values_; }    // [N]
   const at::Tensor& weights() const { return weights_; }  // [N], K^-1 (y - mean)
   double jitter() const { return factor_.jitter(); }
@@ -93,18 +101,22 @@ class GaussianProcess {
   GaussianProcess(Kernel kernel, std::shared_ptr<const GaussianProcessPrior> prior,
                   GaussianProcessParameters parameters)
       : kernel_(kernel), prior_(std::move(prior)), parameters_(std::move(parameters)) {}
-  // pair_ratios [N, N] and ratios [N]: what covariances among the observed points, and with them, are
-  // multiplied by; undefined for 1.
+  // noises: as CreateOfPrior()'s. pair_ratios [N, N] and ratios [N]: what covariances among the observed
+  // points, and with them, are multiplied by; undefined for 1.
   static absl::StatusOr<GaussianProcess> Make(Kernel kernel,
                                               std::shared_ptr<const GaussianProcessPrior> prior,
                                               GaussianProcessParameters parameters, const at::Tensor& points,
-                                              const at::Tensor& values, const at::Tensor& pair_ratios,
-                                              const at::Tensor& ratios);
+                                              const at::Tensor& values, const at::Tensor& noises,
+                                              const at::Tensor& pair_ratios, const at::Tensor& ratios);
+  // Which observations are of f, [N]; undefined where nothing else can be.
+  at::Tensor OfValues() const;
+  // Points [M, D] of f as points().
+  at::Tensor RowsOf(const at::Tensor& points) const;
 
   Kernel kernel_;
   std::shared_ptr<const GaussianProcessPrior> prior_;
   GaussianProcessParameters parameters_;
-  at::Tensor points_, values_, weights_;
+  at::Tensor points_, values_, noises_, weights_;
   at::Tensor ratios_;  // [N]; undefined where all observations are of one task
   Cholesky factor_;
   at::Tensor inverse_factor_;

@@ -19,10 +19,14 @@ struct GaussianProcessParameters {
 };
 
 // A Gaussian process before anything is observed: the mean and the covariance of f. Points are f64,
-// contiguous, on the CPU; results do not depend on the number of threads.
+// contiguous, on the CPU; results do not depend on the number of threads. Where more than f is observed, what
+// is (`others`, and in Means() and Covariances() `points` too) may have a last coordinate more that says
+// what: 0 for f.
 class GaussianProcessPrior {
  public:
   virtual ~GaussianProcessPrior() = default;
+
+  virtual int64_t dimension() const = 0;  // D
 
   // At points [B, D], each by itself: [B]. The mean has no slope.
   virtual at::Tensor Means(const at::Tensor& points) const = 0;
@@ -50,6 +54,10 @@ class StationaryPrior : public GaussianProcessPrior {
   StationaryPrior(Kernel kernel, GaussianProcessParameters parameters)
       : kernel_(kernel), parameters_(std::move(parameters)) {}
 
+  Kernel kernel() const { return kernel_; }
+  const GaussianProcessParameters& parameters() const { return parameters_; }
+
+  int64_t dimension() const override { return parameters_.lengthscales.size(); }
   at::Tensor Means(const at::Tensor& points) const override;
   at::Tensor Variances(const at::Tensor& points) const override;
   at::Tensor Covariances(const at::Tensor& points, const at::Tensor& others,

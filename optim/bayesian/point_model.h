@@ -15,8 +15,8 @@ struct PointMoments {
   at::Tensor mean_gradients, variance_gradients;  // [B, D], where they were asked for
 };
 
-// What says how large f is at a point, and how sure that is: a Gaussian process that knows derivatives, or an
-// estimate of epistemic uncertainty by other means.
+// What says how large f is at a point, and how sure that is, by other means than a Gaussian process's own
+// variance.
 class PointModel {
  public:
   virtual ~PointModel() = default;
