@@ -24,6 +24,10 @@ class Acquisition {
   // Of groups [B, group_size * D], point after point: values [B], and gradients of the groups' shape where
   // they are asked for.
   virtual Evaluation Evaluate(const at::Tensor& groups, bool with_gradients) const = 0;
+
+  // The group [group_size, D] to evaluate where `best` has the largest value: another one where what does not
+  // count in the value is chosen by another rule.
+  virtual at::Tensor Chosen(const at::Tensor& best) const { return best; }
 };
 
 // A function of a normal distribution, with its derivatives.

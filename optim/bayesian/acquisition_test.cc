@@ -41,6 +41,7 @@
 #include "optim/bayesian/max_value_entropy.h"
 #include "optim/bayesian/maximize_acquisition.h"
 #include "optim/bayesian/multi_fidelity.h"
+#include "optim/bayesian/multi_fidelity_bound.h"
 #include "optim/bayesian/multi_fidelity_entropy.h"
 #include "optim/bayesian/normal_distribution.h"
 #include "optim/bayesian/point_model.h"
@@ -465,6 +466,47 @@ TEST_F(AcquisitionTest, AugmentedImprovementIsAProductOfItsParts) {
   at::Tensor observed = model_->points().clone();
   observed.select(1, 2).fill_(1);
   EXPECT_EQ(best, model_->Posterior(observed.unsqueeze(1), false).means.min().item<double>());
+}
+
+// The bound is that of fidelity 1; the cheapest fidelity is chosen where nothing is known, a dearer one once
+// that is known, and 1 where beta rules out fidelities that are not the farthest from it.
+TEST_F(AcquisitionTest, TheBoundsFidelityIsTheCheapestThatTells) {
+  const FidelityCost cost{2, 0.5, 3};
+  const std::vector<double> fidelities = {0, 0.25, 0.5, 0.75, 1};
+  const at::Tensor points = Uniform({5, 3}, 10);
+  const MultiFidelityBound bound(model_, 4, cost, fidelities);
+  ExpectGradients(bound, points, 1e-5);
+  EXPECT_TRUE(bound.Evaluate(points, false)
+                  .values.equal(MomentAcquisition(model_, LowerConfidenceBound(4))
+                                    .Evaluate(AtHighestFidelity(points, 2), false)
+                                    .values));
+  const at::Tensor x = points.narrow(0, 0, 1), far = x + 100;
+  const auto make = [&](const GaussianProcess& model, double beta) {
+    return MultiFidelityBound(std::make_shared<GaussianProcess>(model), beta, cost, fidelities);
+  };
+  GaussianProcess model = GaussianProcess::Create(GaussianProcessOptions::RBF, {{0.5, 0.5, 1}, 2, 1e-4, 0},
+                                                  far, at::zeros({1}, at::kDouble))
+                              .value();
+  const auto chosen = [&](double beta) {
+    const at::Tensor point = make(model, beta).Chosen(x);
+    EXPECT_TRUE(point.narrow(1, 0, 2).equal(x.narrow(1, 0, 2)));
+    return point[0][2].item<double>();
+  };
+  EXPECT_EQ(chosen(4), 0);
+  at::Tensor low = x.clone();
+  low.select(1, 2).fill_(0);
+  PLUMB_ASSERT_OK(model.Append(low, at::zeros({1}, at::kDouble)));
+  // By hand: xi(s)^2 = 1 - exp(-(1 - s)^2), and sigma^2 = 2 (1 - exp(-s^2)) but for the noise.
+  double expected = 1;
+  for (const double s : {0.75, 0.5, 0.25}) {
+    const double xi = std::sqrt(1 - std::exp(-(1 - s) * (1 - s))), most = std::sqrt(1 - std::exp(-1.0));
+    const double sigma = std::sqrt(2 * (1 - std::exp(-s * s)));
+    if (sigma > std::sqrt(2.0) * xi * std::pow((0.5 + 3 * s) / 3.5, 0.2) && xi > most / 2) expected = s;
+  }
+  EXPECT_GT(expected, 0);
+  EXPECT_LT(expected, 1);
+  EXPECT_EQ(chosen(4), expected);
+  EXPECT_EQ(chosen(1), 1);
 }
 
 TEST_F(AcquisitionTest, MeansOverConditionsAreMeans) {

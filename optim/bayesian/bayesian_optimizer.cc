@@ -30,6 +30,7 @@
 #include "optim/bayesian/max_value_entropy.h"
 #include "optim/bayesian/maximize_acquisition.h"
 #include "optim/bayesian/multi_fidelity.h"
+#include "optim/bayesian/multi_fidelity_bound.h"
 #include "optim/bayesian/multi_fidelity_entropy.h"
 #include "optim/bayesian/normal_distribution.h"
 #include "optim/bayesian/point_model.h"
@@ -52,6 +53,20 @@ FidelityCost CostOf(const Options& options, const MixedSpace& space) {
   return {space.FeatureOf(options.coordinate()), options.fixed_cost(), options.cost_weight()};
 }
 
+// Fidelities to choose from, [0, 1]: a hundredth apart, or those that the space has.
+template <typename Options>
+std::vector<double> Fidelities(const Options& options, const MixedSpace& space) {
+  constexpr int64_t kSteps = 100;
+  const int64_t feature = space.FeatureOf(options.coordinate());
+  at::Tensor grid = at::zeros({kSteps + 1, space.feature_count()}, at::kDouble);
+  for (int64_t i = 0; i <= kSteps; ++i) grid[i][feature] = static_cast<double>(i) / kSteps;
+  const at::Tensor nearest = space.Features(space.Points(grid)).select(1, feature).contiguous();
+  std::vector<double> fidelities(nearest.const_data_ptr<double>(),
+                                 nearest.const_data_ptr<double>() + nearest.numel());
+  fidelities.erase(std::unique(fidelities.begin(), fidelities.end()), fidelities.end());
+  return fidelities;
+}
+
 // The coordinate of the fidelity, and where the options say it.
 struct Fidelity {
   std::string field;
@@ -68,6 +83,8 @@ std::optional<Fidelity> FidelityOf(const BayesianOptions& options) {
       return Fidelity{"augmented_improvement.coordinate", options.augmented_improvement().coordinate()};
     case BayesianOptions::kMultiFidelityEntropy:
       return Fidelity{"multi_fidelity_entropy.coordinate", options.multi_fidelity_entropy().coordinate()};
+    case BayesianOptions::kMultiFidelityBound:
+      return Fidelity{"multi_fidelity_bound.coordinate", options.multi_fidelity_bound().coordinate()};
     default:
       return std::nullopt;
   }
@@ -81,8 +98,8 @@ absl::Status CheckCoKriging(const BayesianOptions& options, const at::Tensor& lo
   const std::optional<Fidelity> fidelity = FidelityOf(options);
   if (!fidelity.has_value()) {
     return absl::InvalidArgumentError(
-        "co_kriging: needs an acquisition over fidelities: augmented_improvement, multi_fidelity_entropy or "
-        "multi_fidelity_knowledge_gradient");
+        "co_kriging: needs an acquisition over fidelities: augmented_improvement, multi_fidelity_bound, "
+        "multi_fidelity_entropy or multi_fidelity_knowledge_gradient");
   }
   const auto& integers = options.integer_coordinates();
   if (std::find(integers.begin(), integers.end(), fidelity->coordinate) == integers.end()) {
@@ -377,6 +394,11 @@ absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(
                                            model, EffectiveBest(*model, cost.coordinate), cost.coordinate),
                                        cost);
     }
+    case BayesianOptions::kMultiFidelityBound: {
+      const MultiFidelityBoundOptions& fidelity = options_.multi_fidelity_bound();
+      return std::make_unique<MultiFidelityBound>(model, fidelity.beta(), CostOf(fidelity, space_),
+                                                  Fidelities(fidelity, space_));
+    }
     case BayesianOptions::kMultiFidelityEntropy: {
       const MultiFidelityEntropyOptions& fidelity = options_.multi_fidelity_entropy();
       const FidelityCost cost = CostOf(fidelity, space_);
@@ -417,7 +439,7 @@ absl::StatusOr<at::Tensor> BayesianOptimizer::Maximize(const Acquisition& acquis
                                 at::ones({dimension()}, at::kDouble), options_.search(), stream)
           : MaximizeMixedAcquisition(acquisition, space_, options_.search(), stream);
   PLUMB_RETURN_IF_ERROR(found.status());
-  return space_.Points(found->points);
+  return space_.Points(acquisition.Chosen(found->points));
 }
 
 absl::StatusOr<at::Tensor> BayesianOptimizer::Recommend() {

@@ -215,7 +215,7 @@ TEST(BayesianOptimizerTest, MixedSpacesAreSearched) {
 
 // One for each acquisition over fidelities, whose evaluations cost 0.1 to 1.
 std::vector<BayesianOptions> OverFidelities(int64_t coordinate) {
-  std::vector<BayesianOptions> all(3, Quick());
+  std::vector<BayesianOptions> all(4, Quick());
   const auto set = [&](auto* fidelity) {
     fidelity->set_coordinate(coordinate);
     fidelity->set_fixed_cost(0.1);
@@ -224,6 +224,7 @@ std::vector<BayesianOptions> OverFidelities(int64_t coordinate) {
   set(all[0].mutable_multi_fidelity_knowledge_gradient());
   set(all[1].mutable_augmented_improvement());
   set(all[2].mutable_multi_fidelity_entropy());
+  set(all[3].mutable_multi_fidelity_bound());
   return all;
 }
 

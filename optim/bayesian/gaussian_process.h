@@ -72,6 +72,7 @@ class GaussianProcess {
   const at::Tensor& values() const { return values_; }    // [N]
   const at::Tensor& weights() const { return weights_; }  // [N], K^-1 (y - mean)
   double jitter() const { return factor_.jitter(); }
+  const GaussianProcessPrior& prior() const { return *prior_; }
 
   // log p(values), with the noise.
   double LogMarginalLikelihood() const;

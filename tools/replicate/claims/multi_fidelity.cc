@@ -89,6 +89,13 @@ absl::StatusOr<Comparison> RunAugmentedImprovement(uint64_t seed) {
   return Compare(several, one, seed);
 }
 
+absl::StatusOr<Comparison> RunBound(uint64_t seed) {
+  BayesianOptions several = Options(), one = Options();
+  Set(several.mutable_multi_fidelity_bound());
+  one.mutable_lower_confidence_bound();
+  return Compare(several, one, seed);
+}
+
 // log10 of the root mean square error at the highest fidelity, of 10 of its values and 100 of the lowest
 // against 20 of the highest, which cost as much.
 absl::StatusOr<Comparison> RunCoKriging(uint64_t seed) {
@@ -148,6 +155,10 @@ const bool kRegistered =
                    "So does augmented expected improvement against expected improvement.",
                    "augmented expected improvement", "log expected improvement", kFigure,
                    /*lower_is_better=*/true, /*seeds=*/30, kCaveat, RunAugmentedImprovement}) &&
+    RegisterClaim({"multi_fidelity_bound", kPaper,
+                   "So does a confidence bound that chooses the fidelity (BOCA) against one of the highest.",
+                   "bound with a choice of fidelity", "confidence bound", kFigure,
+                   /*lower_is_better=*/true, /*seeds=*/30, kCaveat, RunBound}) &&
     RegisterClaim(
         {"multi_fidelity_co_kriging", kPaper,
          "At equal cost, co-kriging of a function and its cheap form predicts the function better than "
