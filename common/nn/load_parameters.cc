@@ -76,9 +76,9 @@ absl::Status LoadParameters(const Safetensors& file, const std::string& where,
   std::map<std::string, at::Tensor> loaded;
   absl::Status status;
   visit([&](const std::string& name, at::Tensor& parameter) {
-    absl::StatusOr<at::Tensor> stored = file.Get(match.stored_names.at(name));
+    absl::StatusOr<at::Tensor> stored = file.GetAs(match.stored_names.at(name), parameter.scalar_type());
     if (stored.ok()) {
-      loaded[name] = stored->to(parameter.scalar_type());
+      loaded[name] = *std::move(stored);
     } else if (status.ok()) {
       status = stored.status();
     }

@@ -58,6 +58,15 @@ class Safetensors::MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  // Reads these bytes from the file again when they are next touched. Pages that others have a part of stay.
+  void Forget(int64_t begin, int64_t end) {
+    const int64_t page = sysconf(_SC_PAGESIZE);
+    begin = (begin + page - 1) / page * page;
+    end = end / page * page;
+    // Only ever an advice: what goes wrong costs memory alone.
+    if (begin < end) madvise(data_ + begin, end - begin, MADV_DONTNEED);
+  }
+
   char* data() const { return data_; }
   int64_t size() const { return size_; }
 
@@ -162,6 +171,15 @@ absl::StatusOr<at::Tensor> Safetensors::Get(const std::string& name) const {
     return Invalid(path_, absl::StrCat("tensor ", Quoted(name), ": a BOOL is neither 0 nor 1"));
   }
   return tensor;
+}
+
+absl::StatusOr<at::Tensor> Safetensors::GetAs(const std::string& name, at::ScalarType dtype) const {
+  PLUMB_ASSIGN_OR_RETURN(const at::Tensor stored, Get(name));
+  if (stored.scalar_type() == dtype) return stored;
+  at::Tensor converted = stored.to(dtype);
+  const Location& location = locations_[index_.at(name)];
+  location.file->Forget(location.offset, location.offset + static_cast<int64_t>(stored.nbytes()));
+  return converted;
 }
 
 namespace {

@@ -43,6 +43,10 @@ class Safetensors {
   // dtype.
   absl::StatusOr<at::Tensor> Get(const std::string& name) const;
 
+  // The same in a dtype: a view where the file has it in that, else a copy that takes memory alone: the pages
+  // that it was read from are given back, and what was written to a view of this tensor is lost.
+  absl::StatusOr<at::Tensor> GetAs(const std::string& name, at::ScalarType dtype) const;
+
   // __metadata__ of the file, or of all shards.
   const SafetensorsMetadata& metadata() const { return metadata_; }
 

@@ -5,12 +5,15 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/rand.h>
 #include <ATen/ops/zeros.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "common/files/files.h"
@@ -135,6 +138,32 @@ TEST(SafetensorsTest, NothingIsCopiedUnlessMisaligned) {
     EXPECT_EQ(one.const_data_ptr() == two.const_data_ptr(), aligned);
     EXPECT_EQ(one.sum().item<float>(), 0);
   }
+}
+
+// Resident memory of the process, in MiB.
+int64_t ResidentMib() {
+  std::ifstream file("/proc/self/statm");
+  int64_t pages = 0;
+  file >> pages >> pages;
+  return pages * sysconf(_SC_PAGESIZE) >> 20;
+}
+
+TEST(SafetensorsTest, AnotherDtypeTakesNoMemoryOfTheFile) {
+  const std::string path = TemporaryFolder() + "/converted.safetensors";
+  std::vector<NamedTensor> tensors;
+  for (int i = 0; i < 8; ++i) tensors.push_back({absl::StrCat(i), at::rand({1 << 21})});  // of 8 MiB
+  PLUMB_ASSERT_OK(WriteSafetensors(path, tensors));
+  const Safetensors file = Safetensors::Open(path).value();
+  const int64_t before = ResidentMib();
+  std::vector<at::Tensor> converted;
+  for (const auto& [name, tensor] : tensors) {
+    converted.push_back(file.GetAs(name, at::kBFloat16).value());
+    EXPECT_TRUE(converted.back().equal(tensor.to(at::kBFloat16)));
+  }
+  EXPECT_LT(ResidentMib() - before, 32 + 40);  // 64 more with the file
+  // Read again, and in its own dtype a view.
+  EXPECT_TRUE(file.GetAs("3", at::kFloat).value().equal(tensors[3].tensor));
+  EXPECT_EQ(file.GetAs("3", at::kFloat).value().data_ptr(), file.Get("3").value().data_ptr());
 }
 
 TEST(SafetensorsTest, AnEmptyFileOfNoTensors) {
