@@ -25,8 +25,8 @@ class Acquisition {
   // they are asked for.
   virtual Evaluation Evaluate(const at::Tensor& groups, bool with_gradients) const = 0;
 
-  // The group [group_size, D] to evaluate where `best` has the largest value: another one where what does not
-  // count in the value is chosen by another rule.
+  // What to evaluate once `best` [group_size, D] maximises the value: another point where a coordinate that
+  // does not count in the value is set by a rule of its own.
   virtual at::Tensor Chosen(const at::Tensor& best) const { return best; }
 };
 

@@ -33,7 +33,7 @@
 #include "optim/bayesian/environment.h"
 #include "optim/bayesian/expected_improvement.h"
 #include "optim/bayesian/fantasy_improvement.h"
-#include "optim/bayesian/fit_derivative_process.h"
+#include "optim/bayesian/fit_derivatives.h"
 #include "optim/bayesian/fit_gaussian_process.h"
 #include "optim/bayesian/hyper_priors.h"
 #include "optim/bayesian/knowledge_gradient.h"
@@ -44,7 +44,6 @@
 #include "optim/bayesian/multi_fidelity_bound.h"
 #include "optim/bayesian/multi_fidelity_entropy.h"
 #include "optim/bayesian/normal_distribution.h"
-#include "optim/bayesian/point_model.h"
 #include "optim/bayesian/predictive_entropy.h"
 #include "optim/bayesian/recommend.h"
 
@@ -569,8 +568,8 @@ TEST_F(AcquisitionTest, LeaveOneOutErrorsAreThoseOfModelsWithoutThePoint) {
 
 TEST_F(AcquisitionTest, DeupHasItsGradientInAnyAcquisition) {
   const auto deup = std::make_shared<Deup>(Deup::Fit(model_, {}).value());
-  ExpectGradients(PointAcquisition(deup, LogExpectedImprovement(best_)), single_, 1e-5);
-  ExpectGradients(PointAcquisition(deup, LowerConfidenceBound(4)), single_, 1e-5);
+  ExpectGradients(DeupAcquisition(*deup, LogExpectedImprovement(best_)), single_, 1e-5);
+  ExpectGradients(DeupAcquisition(*deup, LowerConfidenceBound(4)), single_, 1e-5);
   EXPECT_TRUE(
       deup->At(single_, false).means.equal(model_->Posterior(single_.unsqueeze(1), false).means.view({4})));
 }
@@ -747,13 +746,14 @@ TEST(DerivativeLogPosteriorTest, GradientsAreFiniteDifferences) {
 }
 
 // A wave in one coordinate of three, by 8 points: gradients tell its length and that the others do nothing.
-TEST(FitDerivativeProcessTest, LearnsFromGradientsWhatValuesDoNotTell) {
+TEST(FitDerivativesTest, LearnsFromGradientsWhatValuesDoNotTell) {
   const at::Tensor points = Uniform({8, 3}, 1), queries = Uniform({200, 3}, 2);
   const auto wave = [](const at::Tensor& at) { return 100 + 7 * (5 * at.select(1, 0)).sin(); };
   at::Tensor gradients = at::zeros({8, 3}, at::kDouble);
   gradients.select(1, 0).copy_(35 * (5 * points.select(1, 0)).cos());
-  const GaussianProcess model =
-      FitDerivativeProcess(points, wave(points), gradients, GaussianProcessOptions(), std::nullopt).value();
+  const GaussianProcess model = FitGaussianProcessWithDerivatives(points, wave(points), gradients,
+                                                                  GaussianProcessOptions(), std::nullopt)
+                                    .value();
   EXPECT_LT(model.parameters().lengthscales[0], 0.5);
   EXPECT_GT(model.parameters().lengthscales[1], 2);
   const GaussianProcess plain =
@@ -762,8 +762,8 @@ TEST(FitDerivativeProcessTest, LearnsFromGradientsWhatValuesDoNotTell) {
       Largest(plain.Posterior(queries.unsqueeze(1), false).means.view({200}), wave(queries));
   const at::Tensor means = model.Posterior(queries.unsqueeze(1), false).means.view({200});
   EXPECT_LT(Largest(means, wave(queries)), std::min(1.0, without / 5)) << without;
-  EXPECT_FALSE(FitDerivativeProcess(points, wave(points), gradients.narrow(1, 0, 2), GaussianProcessOptions(),
-                                    std::nullopt)
+  EXPECT_FALSE(FitGaussianProcessWithDerivatives(points, wave(points), gradients.narrow(1, 0, 2),
+                                                 GaussianProcessOptions(), std::nullopt)
                    .ok());
 }
 

@@ -24,7 +24,7 @@
 #include "optim/bayesian/expected_improvement.h"
 #include "optim/bayesian/fantasy_improvement.h"
 #include "optim/bayesian/fit_co_kriging.h"
-#include "optim/bayesian/fit_derivative_process.h"
+#include "optim/bayesian/fit_derivatives.h"
 #include "optim/bayesian/fit_multi_task.h"
 #include "optim/bayesian/knowledge_gradient.h"
 #include "optim/bayesian/max_value_entropy.h"
@@ -33,7 +33,6 @@
 #include "optim/bayesian/multi_fidelity_bound.h"
 #include "optim/bayesian/multi_fidelity_entropy.h"
 #include "optim/bayesian/normal_distribution.h"
-#include "optim/bayesian/point_model.h"
 #include "optim/bayesian/predictive_entropy.h"
 #include "optim/bayesian/recommend.h"
 
@@ -54,10 +53,9 @@ FidelityCost CostOf(const Options& options, const MixedSpace& space) {
 }
 
 // Fidelities to choose from, [0, 1]: a hundredth apart, or those that the space has.
-template <typename Options>
-std::vector<double> Fidelities(const Options& options, const MixedSpace& space) {
+std::vector<double> Fidelities(int64_t coordinate, const MixedSpace& space) {
   constexpr int64_t kSteps = 100;
-  const int64_t feature = space.FeatureOf(options.coordinate());
+  const int64_t feature = space.FeatureOf(coordinate);
   at::Tensor grid = at::zeros({kSteps + 1, space.feature_count()}, at::kDouble);
   for (int64_t i = 0; i <= kSteps; ++i) grid[i][feature] = static_cast<double>(i) / kSteps;
   const at::Tensor nearest = space.Features(space.Points(grid)).select(1, feature).contiguous();
@@ -242,7 +240,8 @@ BayesianOptimizer::BayesianOptimizer(at::Tensor lower, at::Tensor upper, const B
 }
 
 absl::StatusOr<GaussianProcess> BayesianOptimizer::FitModel(const at::Tensor& features,
-                                                            const at::Tensor& values) const {
+                                                            const at::Tensor& values,
+                                                            const at::Tensor& slopes) const {
   if (options_.co_kriging()) {
     const int64_t coordinate = FidelityOf(options_)->coordinate;
     const double levels = upper()[coordinate].item<double>() - lower()[coordinate].item<double>() + 1;
@@ -250,10 +249,10 @@ absl::StatusOr<GaussianProcess> BayesianOptimizer::FitModel(const at::Tensor& fe
                                                           static_cast<int64_t>(levels), options_.model()));
     return std::move(fit.model);
   }
-  if (const at::Tensor slopes = Slopes(); slopes.defined()) {
+  if (slopes.defined()) {
     std::optional<double> ratio;
     if (options_.has_gradient_noise()) ratio = options_.gradient_noise();
-    return FitDerivativeProcess(features, values, slopes, options_.model(), ratio);
+    return FitGaussianProcessWithDerivatives(features, values, slopes, options_.model(), ratio);
   }
   if (related_tasks_.empty()) {
     PLUMB_ASSIGN_OR_RETURN(GaussianProcessFit fit, FitGaussianProcess(features, values, options_.model()));
@@ -275,7 +274,8 @@ absl::Status BayesianOptimizer::Fit() {
     return absl::FailedPreconditionError("no evaluation that did not fail was told yet");
   }
   const double worst = told_values.nan_to_num(-std::numeric_limits<double>::infinity()).max().item<double>();
-  PLUMB_ASSIGN_OR_RETURN(GaussianProcess model, FitModel(features, told_values.masked_fill(failed, worst)));
+  PLUMB_ASSIGN_OR_RETURN(GaussianProcess model,
+                         FitModel(features, told_values.masked_fill(failed, worst), Slopes()));
   std::vector<std::shared_ptr<const GaussianProcess>> constraint_models;
   const at::Tensor told_constraints = constraints();
   for (int64_t c = 0; c < told_constraints.size(1); ++c) {
@@ -311,7 +311,7 @@ at::Tensor BayesianOptimizer::Slopes() const {
   for (int64_t d = 0; d < dimension(); ++d) {
     if (space_.FeatureOf(d) >= 0) slopes.select(1, space_.FeatureOf(d)).copy_(told_gradients.select(1, d));
   }
-  return slopes;
+  return slopes.isnan().all().item<bool>() ? at::Tensor() : slopes;
 }
 
 double BayesianOptimizer::Incumbent() const {
@@ -397,7 +397,7 @@ absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(
     case BayesianOptions::kMultiFidelityBound: {
       const MultiFidelityBoundOptions& fidelity = options_.multi_fidelity_bound();
       return std::make_unique<MultiFidelityBound>(model, fidelity.beta(), CostOf(fidelity, space_),
-                                                  Fidelities(fidelity, space_));
+                                                  Fidelities(fidelity.coordinate(), space_));
     }
     case BayesianOptions::kMultiFidelityEntropy: {
       const MultiFidelityEntropyOptions& fidelity = options_.multi_fidelity_entropy();
@@ -426,7 +426,7 @@ absl::StatusOr<std::unique_ptr<Acquisition>> BayesianOptimizer::MakeAcquisition(
   }
   if (options_.has_deup() && model->size() > 1) {
     PLUMB_ASSIGN_OR_RETURN(Deup deup, Deup::Fit(model, options_.deup().error_model()));
-    return std::make_unique<PointAcquisition>(std::make_shared<Deup>(std::move(deup)), function);
+    return std::make_unique<DeupAcquisition>(std::move(deup), function);
   }
   return std::make_unique<MomentAcquisition>(model, function);
 }

@@ -33,7 +33,7 @@ namespace plumb {
 // - A failed evaluation counts as the worst value told, so that its neighbourhood is left.
 // - Constraints, once told, have a process each, and the expected improvement is the constrained one, of all
 //   acquisitions; pending points then have their posterior mean.
-// - Gradients, where they are told, are learnt from beside the values (fit_derivative_process.h).
+// - Gradients, where they are told, are learnt from beside the values (fit_derivatives.h).
 // - Over fidelities that are whole numbers the process may be co-kriging's (options.co_kriging).
 // - Integer and categorical coordinates are searched as such (mixed_space.h).
 // - The model learns from options.related_observation(), values of other tasks (Swersky, Snoek and Adams
@@ -64,10 +64,11 @@ class BayesianOptimizer : public AskTell {
                     SobolSequence sequence, MixedSpace space, Environment environment);
 
   absl::Status Fit();
-  // The process of the values of features, which learns from related tasks.
-  absl::StatusOr<GaussianProcess> FitModel(const at::Tensor& features, const at::Tensor& values) const;
-  // What was told of gradients, of features: [told, F], NaN where nothing was. Undefined where that is
-  // nothing at all, or what the model is cannot learn from it (options.proto, gradient_noise).
+  // The process of what was told: values, and Slopes() unless undefined, at features.
+  absl::StatusOr<GaussianProcess> FitModel(const at::Tensor& features, const at::Tensor& values,
+                                           const at::Tensor& slopes) const;
+  // The gradients told, of features: [told, F], NaN where none was. Undefined where there are none, or where
+  // the model is one that ignores them (options.proto, gradient_noise).
   at::Tensor Slopes() const;
   // The least value that did not fail, feasible if any is.
   double Incumbent() const;

@@ -330,11 +330,11 @@ TEST(BayesianOptimizerTest, GradientsSaveEvaluations) {
   BayesianOptions exact = Quick();
   exact.mutable_model()->set_noise(1e-6);
   std::vector<BayesianOptions> all(6, exact);
-  all[4].mutable_log_expected_improvement()->set_joint(true);
-  all[5].mutable_noisy_expected_improvement();
   all[1].mutable_lower_confidence_bound();
   all[2].mutable_model()->set_kernel(GaussianProcessOptions::MATERN_5_2);
   all[3].mutable_expected_improvement();
+  all[4].mutable_log_expected_improvement()->set_joint(true);
+  all[5].mutable_noisy_expected_improvement();
   for (const BayesianOptions& options : all) {
     double with = 0, without = 0;
     for (const uint64_t seed : {1, 2, 3}) {
@@ -356,38 +356,69 @@ TEST(BayesianOptimizerTest, GradientsSaveEvaluations) {
 }
 
 // Gradients count in what any acquisition asks for, with constraints and in batches too; where the model is
-// one that cannot learn from them, it asks for the same without them.
-TEST(BayesianOptimizerTest, ModelsOfTheFunctionAloneLearnFromGradients) {
-  std::vector<BayesianOptions> all(10, Quick());
-  all[0].mutable_max_value_entropy();
-  all[1].mutable_knowledge_gradient()->set_candidates(32);
-  all[2].mutable_predictive_entropy()->set_candidates(100);
-  all[3].mutable_noisy_expected_improvement();
-  all[4].mutable_log_expected_improvement()->set_joint(true);
-  all[5].mutable_multi_fidelity_knowledge_gradient()->set_coordinate(3);
-  all[6].mutable_augmented_improvement()->set_coordinate(3);
-  all[7].mutable_deup();
-  RelatedObservation& related = *all[8].add_related_observation();
+// one that ignores them, it asks for the same without them.
+TEST(BayesianOptimizerTest, EveryAcquisitionLearnsFromGradients) {
+  struct Case {
+    BayesianOptions options;
+    bool learns = true, constrained = false;
+  };
+  std::vector<Case> cases(12, Case{Quick()});
+  cases[0].options.mutable_max_value_entropy();
+  cases[1].options.mutable_knowledge_gradient()->set_candidates(32);
+  cases[2].options.mutable_predictive_entropy()->set_candidates(100);
+  cases[3].options.mutable_noisy_expected_improvement();
+  cases[4].options.mutable_log_expected_improvement()->set_joint(true);
+  cases[5].options.mutable_multi_fidelity_knowledge_gradient()->set_coordinate(3);
+  cases[6].options.mutable_augmented_improvement()->set_coordinate(3);
+  cases[7].options.mutable_multi_fidelity_bound()->set_coordinate(3);
+  cases[8].constrained = true;
+  cases[9].learns = false;
+  cases[9].options.mutable_deup();
+  cases[10].learns = false;
+  RelatedObservation& related = *cases[10].options.add_related_observation();
   for (int d = 0; d < 4; ++d) related.add_point(0);
   related.set_value(1);
-  all[9].mutable_augmented_improvement()->set_coordinate(3);
-  all[9].add_integer_coordinates(3);
-  all[9].set_co_kriging(true);
+  cases[11].learns = false;
+  cases[11].options.mutable_augmented_improvement()->set_coordinate(3);
+  cases[11].options.add_integer_coordinates(3);
+  cases[11].options.set_co_kriging(true);
   at::Tensor gradients;
-  for (size_t i = 0; i < all.size(); ++i) {
-    for (const bool constrained : {false, true}) {
-      const auto make = [&] {
-        return BayesianOptimizer::Create(Tensor({-2, -2, -2, -2}), Tensor({2, 2, 2, 2}), all[i], 1).value();
-      };
-      const auto told = make(), untold = make();
-      const at::Tensor points = told->Ask(9).value(), values = Rosenbrock(points, &gradients);
-      const at::Tensor constraints = constrained ? points.narrow(1, 0, 1) - 1 : at::Tensor();
-      PLUMB_ASSERT_OK(untold->Ask(9));
-      PLUMB_ASSERT_OK(told->Tell(points, values, constraints, gradients));
-      PLUMB_ASSERT_OK(untold->Tell(points, values, constraints));
-      EXPECT_EQ(told->Ask(2).value().equal(untold->Ask(2).value()), i >= 7)
-          << all[i].ShortDebugString() << " " << constrained;
+  for (const Case& one : cases) {
+    const auto make = [&] {
+      return BayesianOptimizer::Create(Tensor({-2, -2, -2, -2}), Tensor({2, 2, 2, 2}), one.options, 1)
+          .value();
+    };
+    const auto told = make(), untold = make();
+    const at::Tensor points = told->Ask(9).value(), values = Rosenbrock(points, &gradients);
+    const at::Tensor constraints = one.constrained ? points.narrow(1, 0, 1) - 1 : at::Tensor();
+    PLUMB_ASSERT_OK(untold->Ask(9));
+    PLUMB_ASSERT_OK(told->Tell(points, values, constraints, gradients));
+    PLUMB_ASSERT_OK(untold->Tell(points, values, constraints));
+    EXPECT_EQ(told->Ask(2).value().equal(untold->Ask(2).value()), !one.learns)
+        << one.options.ShortDebugString();
+  }
+}
+
+// Levels of an integer, more than the fidelities that are looked at, and points that are pending.
+TEST(BayesianOptimizerTest, ABoundChoosesAmongLevels) {
+  for (const double levels : {2., 5., 1000.}) {
+    BayesianOptions options = Quick();
+    options.add_integer_coordinates(1);
+    options.mutable_multi_fidelity_bound()->set_coordinate(1);
+    const auto method =
+        BayesianOptimizer::Create(Tensor({-1, 0}), Tensor({1, levels - 1}), options, 1).value();
+    bool cheaper = false;
+    while (method->told() < 20) {
+      const at::Tensor points = method->Ask(2).value(), s = points.select(1, 1) / (levels - 1);
+      EXPECT_TRUE(points.select(1, 1).equal(points.select(1, 1).round()));
+      if (method->told() >= 6) cheaper = cheaper || (s < 1).any().item<bool>();
+      const at::Tensor x = points.select(1, 0) - 0.3, bias = (1 - s) * (5 * x).sin();
+      PLUMB_ASSERT_OK(method->Tell(points, x.square() - (8 * x).cos() + bias));
     }
+    EXPECT_TRUE(cheaper) << levels;
+    const at::Tensor found = method->Recommend().value();
+    EXPECT_NEAR(found[0].item<double>(), 0.3, 0.05) << levels;
+    EXPECT_EQ(found[1].item<double>(), levels - 1);
   }
 }
 

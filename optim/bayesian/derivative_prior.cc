@@ -72,7 +72,9 @@ at::Tensor DerivativePrior::Means(const at::Tensor& points) const {
 at::Tensor DerivativePrior::Covariances(const at::Tensor& points, const at::Tensor& others,
                                         at::Tensor* slopes) const {
   const int64_t count = points.size(0), columns = others.size(0);
-  if (others.size(1) == dimension()) return StationaryPrior::Covariances(points, others, slopes);
+  if (points.size(1) == dimension() && others.size(1) == dimension()) {
+    return StationaryPrior::Covariances(points, others, slopes);
+  }
   at::Tensor values = at::empty({count, columns}, at::kDouble);
   if (slopes != nullptr) *slopes = at::empty({2, count, columns}, at::kDouble);
   const Observed from(points, dimension()), to(others, dimension());
@@ -101,29 +103,30 @@ at::Tensor DerivativePrior::Covariances(const at::Tensor& points, const at::Tens
 
 at::Tensor DerivativePrior::CovarianceGradient(const at::Tensor& points, const at::Tensor& others,
                                                const at::Tensor& slopes, const at::Tensor& weights) const {
-  const int64_t count = points.size(0), columns = others.size(0), width = dimension();
-  if (others.size(1) == width) return StationaryPrior::CovarianceGradient(points, others, slopes, weights);
-  at::Tensor gradient = at::zeros({count, width}, at::kDouble);
+  const int64_t count = points.size(0), columns = others.size(0), coordinates = dimension();
+  if (others.size(1) == coordinates)
+    return StationaryPrior::CovarianceGradient(points, others, slopes, weights);
+  at::Tensor gradient = at::zeros({count, coordinates}, at::kDouble);
   const at::Tensor rows = weights.contiguous();
-  const Observed from(points, width), to(others, width);
+  const Observed from(points, coordinates), to(others, coordinates);
   const double *weight = rows.const_data_ptr<double>(), *g = slopes.const_data_ptr<double>(),
                *h = g + count * columns;
   double* sums = gradient.mutable_data_ptr<double>();
   std::vector<double> inverse;  // of squared lengthscales
   for (const double l : parameters().lengthscales) inverse.push_back(1 / (l * l));
-  at::parallel_for(0, count, GrainOfRows(columns, width), [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, count, GrainOfRows(columns, coordinates), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const double* x = from.Point(i);
-      double* sum = sums + i * width;
+      double* sum = sums + i * coordinates;
       for (int64_t j = 0; j < columns; ++j) {
-        const int64_t at = i * columns + j, b = to.Coordinate(j);
+        const int64_t pair = i * columns + j, b = to.Coordinate(j);
         const double* other = to.Point(j);
-        double of_difference = -weight[at] * g[at];
+        double of_difference = -weight[pair] * g[pair];
         if (b >= 0) {
-          sum[b] += weight[at] * g[at] * inverse[b];
-          of_difference = -weight[at] * h[at] * (x[b] - other[b]) * inverse[b];
+          sum[b] += weight[pair] * g[pair] * inverse[b];
+          of_difference = -weight[pair] * h[pair] * (x[b] - other[b]) * inverse[b];
         }
-        for (int64_t d = 0; d < width; ++d) sum[d] += of_difference * (x[d] - other[d]) * inverse[d];
+        for (int64_t d = 0; d < coordinates; ++d) sum[d] += of_difference * (x[d] - other[d]) * inverse[d];
       }
     }
   });

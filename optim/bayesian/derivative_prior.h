@@ -30,14 +30,15 @@ double DerivativeCovariance(const KernelTerms& terms, const double* difference,
 // The prior of a process whose derivatives are observed beside its values: they are jointly normal, with
 // covariances that are the kernel's derivatives (Rasmussen and Williams 2006, eq. 9.1; for optimisation Wu,
 // Poloczek, Wilson and Frazier 2017, "Bayesian Optimization with Gradients", arXiv 1703.04389, section 3.1).
-// What is observed may have a last coordinate more, 1 + d for the derivative in coordinate d and 0 for f.
+// The last coordinate of what is observed is 1 + d for the derivative in coordinate d, and 0 for f.
 // RBF and MATERN_5_2, whose processes have a derivative.
 class DerivativePrior : public StationaryPrior {
  public:
   using StationaryPrior::StationaryPrior;
 
+  int64_t observed_width() const override { return dimension() + 1; }
   at::Tensor Means(const at::Tensor& points) const override;
-  // Slopes are g and h, [2, B, M], where `others` has the coordinate more.
+  // Slopes are g and h, [2, B, M], where `others` has that coordinate.
   at::Tensor Covariances(const at::Tensor& points, const at::Tensor& others,
                          at::Tensor* slopes) const override;
   at::Tensor CovarianceGradient(const at::Tensor& points, const at::Tensor& others, const at::Tensor& slopes,

@@ -41,6 +41,9 @@ LeaveOneOut LeaveOneOutErrors(const GaussianProcess& model) {
 
 absl::StatusOr<Deup> Deup::Fit(std::shared_ptr<const GaussianProcess> model,
                                const GaussianProcessOptions& error_model) {
+  if (model->points().size(1) != model->dimension()) {
+    return absl::InvalidArgumentError("deup: expected a model that has observed values alone");
+  }
   const LeaveOneOut left_out = LeaveOneOutErrors(*model);
   const double floor = kFloor * model->parameters().outputscale,
                noise = model->parameters().noise + model->jitter();
@@ -81,6 +84,24 @@ PointMoments Deup::At(const at::Tensor& points, bool with_gradients) const {
                                   (of_features.select(1, dimension) * log_slope).unsqueeze(1) * of_variance;
   moments.variance_gradients = (total * (total - noise > floor).to(at::kDouble)).unsqueeze(1) * of_log_error;
   return moments;
+}
+
+Evaluation DeupAcquisition::Evaluate(const at::Tensor& groups, bool with_gradients) const {
+  const int64_t count = groups.size(0);
+  const PointMoments moments = deup_.At(groups, with_gradients);
+  Evaluation result{at::empty({count}, at::kDouble), {}};
+  at::Tensor d_means = at::empty({count, 1}, at::kDouble), d_variances = at::empty({count, 1}, at::kDouble);
+  for (int64_t b = 0; b < count; ++b) {
+    const double sigma = std::sqrt(moments.variances.const_data_ptr<double>()[b]);
+    const MomentValue at_point = function_(moments.means.const_data_ptr<double>()[b], sigma);
+    result.values.mutable_data_ptr<double>()[b] = at_point.value;
+    d_means.mutable_data_ptr<double>()[b] = at_point.d_mean;
+    d_variances.mutable_data_ptr<double>()[b] = at_point.d_sigma / (2 * sigma);
+  }
+  if (with_gradients) {
+    result.gradients = d_means * moments.mean_gradients + d_variances * moments.variance_gradients;
+  }
+  return result;
 }
 
 }  // namespace plumb

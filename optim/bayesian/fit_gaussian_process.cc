@@ -12,7 +12,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
-#include "common/tensor/random.h"
 #include "common/tensor/shape.h"
 #include "optim/bayesian/hyper_priors.h"
 #include "optim/bayesian/maximize_log_posterior.h"
@@ -23,9 +22,6 @@ namespace plumb {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
-constexpr int64_t kStartsAfterFailure = 5;
-
-const double kLengthscaleScale = LengthscaleScale();
 
 }  // namespace
 
@@ -107,20 +103,6 @@ double LogPosterior::Evaluate(const double* theta, double* gradient, double* mea
   return value / n;
 }
 
-std::vector<double> LogPosterior::Draw(uint64_t index) const {
-  const RandomStream stream = RandomStream(0, "gaussian_process_starts").Child(index);
-  std::vector<double> theta;
-  for (int64_t d = 0; d < dimension_; ++d) {
-    theta.push_back(LengthscaleLocation(dimension_) + kLengthscaleScale * stream.Normal(d));
-  }
-  if (hyper_.fits_noise()) theta.push_back(kNoiseLocation + kNoiseScale * stream.Normal(dimension_));
-  // The prior of the outputscale spreads over tens of the values' variance; its start does not matter much.
-  if (hyper_.fits_outputscale()) theta.push_back(stream.Normal(dimension_ + 1));
-  const std::vector<double> lower = LowerBounds();
-  for (size_t p = 0; p < theta.size(); ++p) theta[p] = std::max(theta[p], lower[p]);
-  return theta;
-}
-
 absl::StatusOr<GaussianProcessFit> FitGaussianProcess(const at::Tensor& points, const at::Tensor& values,
                                                       const GaussianProcessOptions& options,
                                                       const at::Tensor& lower, const at::Tensor& upper) {
@@ -158,32 +140,14 @@ absl::StatusOr<GaussianProcessFit> FitGaussianProcess(const at::Tensor& points, 
   }
 
   const LogPosterior posterior((x - low) / width, (y - mean) / deviation, options);
-  const int64_t count = posterior.parameter_count();
-  const auto maximize = [&](int64_t draws) {
-    std::vector<std::vector<double>> starts = {posterior.Mode()};
-    for (int64_t i = 1; i <= draws; ++i) starts.push_back(posterior.Draw(i));
-    return MaximizeLogPosterior(
-        [&](const double* theta, double* gradient) { return posterior.Evaluate(theta, gradient, nullptr); },
-        starts, posterior.LowerBounds(), options.lbfgsb());
-  };
-  Summary summary;
-  std::vector<double> theta = posterior.Mode();
-  if (count > 0) {
-    PLUMB_ASSIGN_OR_RETURN(LbfgsbResult result, maximize(options.starts() - 1));
-    if (result.best < 0) {
-      PLUMB_ASSIGN_OR_RETURN(result, maximize(kStartsAfterFailure));
-    }
-    if (result.best < 0) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("fit of ", size, " observations: ", result.summary.BriefReport()));
-    }
-    const double* best = result.points.const_data_ptr<double>() + result.best * count;
-    theta.assign(best, best + count);
-    summary = std::move(result.summary);
-  }
+  PLUMB_ASSIGN_OR_RETURN(HyperParameterFit found, FitHyperParameters(
+                                                      [&](const double* theta, double* gradient) {
+                                                        return posterior.Evaluate(theta, gradient, nullptr);
+                                                      },
+                                                      posterior.hyper_parameters(), options, size));
   double fitted_mean = 0;
-  const double log_posterior = posterior.Evaluate(theta.data(), nullptr, &fitted_mean);
-  GaussianProcessParameters standardized = posterior.Parameters(theta.data());
+  const double log_posterior = posterior.Evaluate(found.theta.data(), nullptr, &fitted_mean);
+  GaussianProcessParameters standardized = posterior.Parameters(found.theta.data());
   standardized.mean = fitted_mean;
   GaussianProcessParameters parameters = standardized;
   for (int64_t d = 0; d < dimension; ++d) parameters.lengthscales[d] *= width.const_data_ptr<double>()[d];
@@ -192,7 +156,8 @@ absl::StatusOr<GaussianProcessFit> FitGaussianProcess(const at::Tensor& points, 
   parameters.mean = mean + deviation * standardized.mean;
   PLUMB_ASSIGN_OR_RETURN(GaussianProcess model,
                          GaussianProcess::Create(options.kernel(), std::move(parameters), x, y));
-  return GaussianProcessFit{std::move(model), std::move(standardized), log_posterior, std::move(summary)};
+  return GaussianProcessFit{std::move(model), std::move(standardized), log_posterior,
+                            std::move(found.summary)};
 }
 
 }  // namespace plumb

@@ -35,10 +35,7 @@ class LogPosterior {
   // NaN where K is not positive definite even with jitter. `gradient` [P] and `mean` may be null.
   double Evaluate(const double* theta, double* gradient, double* mean) const;
 
-  // The priors' modes, and a draw from the priors, within the bounds below. [P]
-  std::vector<double> Mode() const { return hyper_.Mode(); }
-  std::vector<double> Draw(uint64_t index) const;
-  std::vector<double> LowerBounds() const { return hyper_.LowerBounds(); }
+  const HyperParameters& hyper_parameters() const { return hyper_; }
 
   // Of the standardised problem.
   GaussianProcessParameters Parameters(const double* theta) const { return hyper_.At(theta); }

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/eye.h>
 #include <ATen/ops/full.h>
@@ -71,13 +72,12 @@ absl::StatusOr<GaussianProcess> GaussianProcess::WithValues(const at::Tensor& po
   PLUMB_RETURN_IF_ERROR(CheckShape("observed values", values, {points.size(0)}));
   GaussianProcessParameters parameters = parameters_;
   parameters.noise = noise;
-  const at::Tensor of_values = OfValues();
-  if (!of_values.defined()) return CreateOfPrior(kernel_, prior_, std::move(parameters), points, values);
-  const at::Tensor rest = at::nonzero(~of_values).select(1, 0);
-  return CreateOfPrior(
-      kernel_, prior_, std::move(parameters), at::cat({RowsOf(F64(points)), points_.index_select(0, rest)}),
-      at::cat({F64(values), values_.index_select(0, rest)}),
-      at::cat({at::full({points.size(0)}, noise, at::kDouble), noises_.index_select(0, rest)}));
+  const at::Tensor rest = at::nonzero(~OfValues()).select(1, 0);
+  const at::Tensor noises = at::full({points.size(0)}, noise, at::kDouble);
+  return CreateOfPrior(kernel_, prior_, std::move(parameters),
+                       at::cat({ObservedAt(F64(points)), points_.index_select(0, rest)}),
+                       at::cat({F64(values), values_.index_select(0, rest)}),
+                       at::cat({noises, noises_.index_select(0, rest)}));
 }
 
 absl::StatusOr<GaussianProcess> GaussianProcess::CreateOfTasks(
@@ -114,7 +114,7 @@ absl::StatusOr<GaussianProcess> GaussianProcess::Make(Kernel kernel,
                                                       const at::Tensor& points, const at::Tensor& values,
                                                       const at::Tensor& noises, const at::Tensor& pair_ratios,
                                                       const at::Tensor& ratios) {
-  PLUMB_RETURN_IF_ERROR(CheckShape("observed points", points, {kAny, kAny}));
+  PLUMB_RETURN_IF_ERROR(CheckShape("observed points", points, {kAny, prior->observed_width()}));
   PLUMB_RETURN_IF_ERROR(CheckShape("observed values", values, {points.size(0)}));
   if (noises.defined()) PLUMB_RETURN_IF_ERROR(CheckShape("noises", noises, {points.size(0)}));
   if (!(parameters.outputscale > 0) || !(parameters.noise >= 0) || !std::isfinite(parameters.mean)) {
@@ -172,7 +172,7 @@ absl::Status GaussianProcess::Append(const at::Tensor& points, const at::Tensor&
   inverse.narrow(0, 0, old_size).narrow(1, 0, old_size).copy_(inverse_factor_);
   inverse.narrow(0, old_size, count).copy_(factor_.SolveUpper(unit).t());
   inverse_factor_ = inverse;
-  points_ = at::cat({points_, RowsOf(more)});
+  points_ = at::cat({points_, ObservedAt(more)});
   noises_ = at::cat({noises_, at::full({count}, noise, at::kDouble)});
   if (ratios_.defined()) ratios_ = at::cat({ratios_, at::ones({count}, at::kDouble)});
   values_ = at::cat({values_, more_values});
@@ -181,18 +181,17 @@ absl::Status GaussianProcess::Append(const at::Tensor& points, const at::Tensor&
 }
 
 at::Tensor GaussianProcess::OfValues() const {
-  return points_.size(1) == dimension() ? at::Tensor() : points_.select(1, dimension()) == 0;
+  if (prior_->observed_width() == dimension()) return at::ones({size()}, at::kBool);
+  return points_.select(1, dimension()) == 0;
 }
 
 at::Tensor GaussianProcess::ValuePoints() const {
-  const at::Tensor of_values = OfValues();
-  if (!of_values.defined()) return points_;
-  return points_.index_select(0, at::nonzero(of_values).select(1, 0)).narrow(1, 0, dimension()).contiguous();
+  const at::Tensor rows = at::nonzero(OfValues()).select(1, 0);
+  return points_.index_select(0, rows).narrow(1, 0, dimension()).contiguous();
 }
 
-at::Tensor GaussianProcess::RowsOf(const at::Tensor& points) const {
-  if (points_.size(1) == dimension()) return points;
-  return at::cat({points, at::zeros({points.size(0), 1}, at::kDouble)}, 1);
+at::Tensor GaussianProcess::ObservedAt(const at::Tensor& points) const {
+  return at::constant_pad_nd(points, {0, prior_->observed_width() - dimension()});
 }
 
 at::Tensor GaussianProcess::WeightsOf(const at::Tensor& values) const {

@@ -67,8 +67,9 @@ class GaussianProcess {
   int64_t dimension() const { return prior_->dimension(); }
   Kernel kernel() const { return kernel_; }
   const GaussianProcessParameters& parameters() const { return parameters_; }
-  const at::Tensor& points() const { return points_; }    // [N, D], or D + 1 as the prior's `others`
-  at::Tensor ValuePoints() const;                         // those where f itself is observed, [V, D]
+  const at::Tensor& points() const { return points_; }  // [N, D], or D + 1: what the prior calls observed
+  // Points where a value is observed and no derivative, of other tasks too. [V, D]
+  at::Tensor ValuePoints() const;
   const at::Tensor& values() const { return values_; }    // [N]
   const at::Tensor& weights() const { return weights_; }  // [N], K^-1 (y - mean)
   double jitter() const { return factor_.jitter(); }
@@ -109,10 +110,9 @@ class GaussianProcess {
                                               GaussianProcessParameters parameters, const at::Tensor& points,
                                               const at::Tensor& values, const at::Tensor& noises,
                                               const at::Tensor& pair_ratios, const at::Tensor& ratios);
-  // Which observations are of f, [N]; undefined where nothing else can be.
-  at::Tensor OfValues() const;
-  // Points [M, D] of f as points().
-  at::Tensor RowsOf(const at::Tensor& points) const;
+  at::Tensor OfValues() const;  // which observations are of f, or of another task's, [N]
+  // f at points [M, D], as a row of points().
+  at::Tensor ObservedAt(const at::Tensor& points) const;
 
   Kernel kernel_;
   std::shared_ptr<const GaussianProcessPrior> prior_;

@@ -19,14 +19,15 @@ struct GaussianProcessParameters {
 };
 
 // A Gaussian process before anything is observed: the mean and the covariance of f. Points are f64,
-// contiguous, on the CPU; results do not depend on the number of threads. Where more than f is observed, what
-// is (`others`, and in Means() and Covariances() `points` too) may have a last coordinate more that says
-// what: 0 for f.
+// contiguous, on the CPU; results do not depend on the number of threads.
 class GaussianProcessPrior {
  public:
   virtual ~GaussianProcessPrior() = default;
 
   virtual int64_t dimension() const = 0;  // D
+  // Columns of what is observed: D, or D + 1 where the last says what, 0 for f. Rows of `others`, and of
+  // `points` in Means() and Covariances(), may be points or what is observed.
+  virtual int64_t observed_width() const { return dimension(); }
 
   // At points [B, D], each by itself: [B]. The mean has no slope.
   virtual at::Tensor Means(const at::Tensor& points) const = 0;

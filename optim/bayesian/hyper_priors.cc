@@ -1,6 +1,9 @@
 #include "optim/bayesian/hyper_priors.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "common/tensor/random.h"
 
 namespace plumb {
 namespace {
@@ -42,6 +45,22 @@ std::vector<double> HyperParameters::Mode() const {
                             LengthscaleLocation(dimension_) - LengthscaleScale() * LengthscaleScale());
   if (fits_noise()) theta.push_back(kNoiseLocation - kNoiseScale * kNoiseScale);
   if (fits_outputscale()) theta.push_back(0);
+  return Bounded(std::move(theta));
+}
+
+std::vector<double> HyperParameters::Draw(uint64_t index) const {
+  const RandomStream stream = RandomStream(0, "gaussian_process_starts").Child(index);
+  std::vector<double> theta;
+  for (int64_t d = 0; d < dimension_; ++d) {
+    theta.push_back(LengthscaleLocation(dimension_) + LengthscaleScale() * stream.Normal(d));
+  }
+  if (fits_noise()) theta.push_back(kNoiseLocation + kNoiseScale * stream.Normal(dimension_));
+  // The prior of the outputscale spreads over tens of the values' variance; its start does not matter much.
+  if (fits_outputscale()) theta.push_back(stream.Normal(dimension_ + 1));
+  return Bounded(std::move(theta));
+}
+
+std::vector<double> HyperParameters::Bounded(std::vector<double> theta) const {
   const std::vector<double> lower = LowerBounds();
   for (size_t p = 0; p < theta.size(); ++p) theta[p] = std::max(theta[p], lower[p]);
   return theta;

@@ -52,9 +52,13 @@ class HyperParameters {
   // `slope` [count()].
   void AddLogPriors(const double* theta, double* value, double* slope) const;
   std::vector<double> LowerBounds() const;
-  std::vector<double> Mode() const;  // the priors', within these bounds
+  // The priors' modes, and a draw from the priors, within these bounds. [P]
+  std::vector<double> Mode() const;
+  std::vector<double> Draw(uint64_t index) const;
 
  private:
+  std::vector<double> Bounded(std::vector<double> theta) const;
+
   int64_t dimension_;
   GaussianProcessOptions options_;
 };

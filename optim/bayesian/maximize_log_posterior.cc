@@ -4,10 +4,19 @@
 #include <ATen/ops/empty.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "common/status/status_macros.h"
 #include "optim/core/objective.h"
 
 namespace plumb {
+namespace {
+
+constexpr int64_t kDrawsAfterFailure = 5;
+
+}  // namespace
 
 absl::StatusOr<LbfgsbResult> MaximizeLogPosterior(LogPosteriorFunction log_posterior,
                                                   const std::vector<std::vector<double>>& starts,
@@ -33,6 +42,26 @@ absl::StatusOr<LbfgsbResult> MaximizeLogPosterior(LogPosteriorFunction log_poste
   at::Tensor bounds = at::empty({count}, at::kDouble);
   std::copy(lower.begin(), lower.end(), bounds.mutable_data_ptr<double>());
   return MinimizeLbfgsb(objective, first, bounds, {}, options);
+}
+
+absl::StatusOr<HyperParameterFit> FitHyperParameters(LogPosteriorFunction log_posterior,
+                                                     const HyperParameters& hyper_parameters,
+                                                     const GaussianProcessOptions& options, int64_t count) {
+  const auto maximize = [&](int64_t draws) {
+    std::vector<std::vector<double>> starts = {hyper_parameters.Mode()};
+    for (int64_t i = 1; i <= draws; ++i) starts.push_back(hyper_parameters.Draw(i));
+    return MaximizeLogPosterior(log_posterior, starts, hyper_parameters.LowerBounds(), options.lbfgsb());
+  };
+  PLUMB_ASSIGN_OR_RETURN(LbfgsbResult result, maximize(options.starts() - 1));
+  if (result.best < 0) {
+    PLUMB_ASSIGN_OR_RETURN(result, maximize(kDrawsAfterFailure));
+  }
+  if (result.best < 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("fit of ", count, " observations: ", result.summary.BriefReport()));
+  }
+  const double* best = result.points.const_data_ptr<double>() + result.best * hyper_parameters.count();
+  return HyperParameterFit{{best, best + hyper_parameters.count()}, std::move(result.summary)};
 }
 
 }  // namespace plumb

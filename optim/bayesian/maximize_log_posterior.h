@@ -1,11 +1,15 @@
 #ifndef PLUMB_OPTIM_BAYESIAN_MAXIMIZE_LOG_POSTERIOR_H_
 #define PLUMB_OPTIM_BAYESIAN_MAXIMIZE_LOG_POSTERIOR_H_
 
+#include <cstdint>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "optim/bayesian/hyper_priors.h"
+#include "optim/bayesian/options.pb.h"
 #include "optim/core/lbfgsb.h"
+#include "optim/core/summary.h"
 
 namespace plumb {
 
@@ -19,6 +23,17 @@ absl::StatusOr<LbfgsbResult> MaximizeLogPosterior(LogPosteriorFunction log_poste
                                                   const std::vector<std::vector<double>>& starts,
                                                   const std::vector<double>& lower,
                                                   const LbfgsbOptions& options);
+
+struct HyperParameterFit {
+  std::vector<double> theta;  // [P]
+  Summary summary;
+};
+
+// The maximum from the modes of the hyper-parameters' priors and options.starts() - 1 draws from these; from
+// more draws where that finds none. Error: none is found then either, for `count` observations.
+absl::StatusOr<HyperParameterFit> FitHyperParameters(LogPosteriorFunction log_posterior,
+                                                     const HyperParameters& hyper_parameters,
+                                                     const GaussianProcessOptions& options, int64_t count);
 
 }  // namespace plumb
 

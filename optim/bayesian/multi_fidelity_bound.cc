@@ -3,8 +3,8 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>
 
-#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <utility>
 
 #include "optim/bayesian/confidence_bound.h"
@@ -35,17 +35,15 @@ at::Tensor MultiFidelityBound::Chosen(const at::Tensor& best) const {
   const double highest_variance = model_->prior().Variances(highest).item<double>();
   const at::Tensor gaps =
       (1 - covariances.square() / (variances * highest_variance)).clamp_min(0).sqrt().contiguous();
-  const at::Tensor known = model_->Posterior(candidates.unsqueeze(1), /*with_gradients=*/false).covariances;
+  const at::Tensor unknown = model_->Posterior(candidates.unsqueeze(1), /*with_gradients=*/false).covariances;
   const double most = gaps.max().item<double>(), highest_cost = cost_.fixed + cost_.weight;
-  double chosen = 1, least = highest_cost;
-  for (int64_t i = 0; i < count; ++i) {
+  double chosen = 1;
+  for (int64_t i = count - 1; i >= 0; --i) {
     const double gap = gaps.const_data_ptr<double>()[i], cost = cost_.fixed + cost_.weight * fidelities_[i];
-    const double sigma = StandardDeviation(known.const_data_ptr<double>()[i], *model_);
+    const double sigma = StandardDeviation(unknown.const_data_ptr<double>()[i], *model_);
     const double threshold = std::sqrt(variances.const_data_ptr<double>()[i]) * gap *
                              std::pow(cost / highest_cost, 1.0 / (dimension + 2));
-    if (cost >= least || sigma <= threshold || gap * std::sqrt(beta_) <= most) continue;
-    chosen = fidelities_[i];
-    least = cost;
+    if (cost < highest_cost && sigma > threshold && gap * std::sqrt(beta_) > most) chosen = fidelities_[i];
   }
   at::Tensor point = highest.clone();
   point.select(1, cost_.coordinate).fill_(chosen);

@@ -20,15 +20,17 @@ namespace plumb {
 // and s the cheapest fidelity whose value at x is not known well enough, and far enough from f's not to be
 // its copy: of those with
 //
-//   sigma f(x, s) > sqrt(v) xi(s) (cost(s) / cost(1))^q  and  xi(s) > max xi / sqrt(beta),  q = 1 / (D + 2)
+//   sigma f(x, s) > sqrt(v(s)) xi(s) (cost(s) / cost(1))^q  and  xi(s) > max xi / sqrt(beta),  q = 1 / (D +
+//   2)
 //
-// where v is the prior's variance and xi(s) = sqrt(1 - corr(f(x, s), f(x, 1))^2) in the prior; 1 if there is
-// none. The paper lets beta grow with the logarithm of the time; q is that of its squared exponential kernel,
-// for D coordinates with the fidelity. Both formulas are from memory of the paper, whose text was not at
-// hand.
+// where v(s) is the prior's variance of f(x, s) and xi(s) = sqrt(1 - corr(f(x, s), f(x, 1))^2) in the prior;
+// 1 if there is none. The paper lets beta grow with the logarithm of the time; q is that of its squared
+// exponential kernel, for D features with the fidelity. Its text was not at hand: both conditions are from
+// memory of it. The authors' later program (dragonfly) has the exponent 1/2, no condition on xi, and a
+// coefficient of the threshold that it adapts.
 class MultiFidelityBound : public Acquisition {
  public:
-  // fidelities: those to choose from beside 1.
+  // fidelities: those to choose from, ascending.
   MultiFidelityBound(std::shared_ptr<const GaussianProcess> model, double beta, const FidelityCost& cost,
                      std::vector<double> fidelities);
 

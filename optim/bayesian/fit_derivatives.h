@@ -1,5 +1,5 @@
-#ifndef PLUMB_OPTIM_BAYESIAN_FIT_DERIVATIVE_PROCESS_H_
-#define PLUMB_OPTIM_BAYESIAN_FIT_DERIVATIVE_PROCESS_H_
+#ifndef PLUMB_OPTIM_BAYESIAN_FIT_DERIVATIVES_H_
+#define PLUMB_OPTIM_BAYESIAN_FIT_DERIVATIVES_H_
 
 #include <ATen/core/Tensor.h>
 
@@ -32,8 +32,7 @@ class DerivativeLogPosterior {
   // jitter. `gradient` [P] and `mean` may be null.
   double Evaluate(const double* theta, double* gradient, double* mean) const;
 
-  std::vector<double> Start() const { return hyper_.Mode(); }
-  std::vector<double> LowerBounds() const { return hyper_.LowerBounds(); }
+  const HyperParameters& hyper_parameters() const { return hyper_; }
   GaussianProcessParameters Parameters(const double* theta) const { return hyper_.At(theta); }
   // Of derivatives, [D].
   std::vector<double> GradientNoise(const GaussianProcessParameters& parameters) const;
@@ -61,15 +60,16 @@ class DerivativeLogPosterior {
   std::vector<double> observed_, ones_;  // [size]; ones: 1 for values, 0 for derivatives
 };
 
-// The process at the maximum of DerivativeLogPosterior, in the units of points (of the unit cube), values and
-// gradients. points: [N, D], N >= 1. Error: as
-// GaussianProcessWithDerivatives().
-// An evaluation of the posterior takes O(n^3) for all n numbers observed, N (1 + D) where each derivative is.
-absl::StatusOr<GaussianProcess> FitDerivativeProcess(const at::Tensor& points, const at::Tensor& values,
-                                                     const at::Tensor& gradients,
-                                                     const GaussianProcessOptions& options,
-                                                     std::optional<double> noise_ratio);
+// The process at the maximum of DerivativeLogPosterior, found as by FitGaussianProcess, in the units of
+// points (of the unit cube), values and gradients. points: [N, D], N >= 1. Error: as
+// GaussianProcessWithDerivatives(), or of the fit. An evaluation of the posterior takes O(n^3) for all n
+// numbers observed, N (1 + D) where each derivative is.
+absl::StatusOr<GaussianProcess> FitGaussianProcessWithDerivatives(const at::Tensor& points,
+                                                                  const at::Tensor& values,
+                                                                  const at::Tensor& gradients,
+                                                                  const GaussianProcessOptions& options,
+                                                                  std::optional<double> noise_ratio);
 
 }  // namespace plumb
 
-#endif  // PLUMB_OPTIM_BAYESIAN_FIT_DERIVATIVE_PROCESS_H_
+#endif  // PLUMB_OPTIM_BAYESIAN_FIT_DERIVATIVES_H_

@@ -1,4 +1,4 @@
-#include "optim/bayesian/fit_derivative_process.h"
+#include "optim/bayesian/fit_derivatives.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -11,7 +11,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
-#include "optim/bayesian/covariance.h"
 #include "optim/bayesian/hyper_priors.h"
 #include "optim/bayesian/maximize_log_posterior.h"
 #include "optim/core/cholesky.h"
@@ -163,10 +162,11 @@ double DerivativeLogPosterior::Evaluate(const double* theta, double* gradient, d
   return value / n;
 }
 
-absl::StatusOr<GaussianProcess> FitDerivativeProcess(const at::Tensor& points, const at::Tensor& values,
-                                                     const at::Tensor& gradients,
-                                                     const GaussianProcessOptions& options,
-                                                     std::optional<double> noise_ratio) {
+absl::StatusOr<GaussianProcess> FitGaussianProcessWithDerivatives(const at::Tensor& points,
+                                                                  const at::Tensor& values,
+                                                                  const at::Tensor& gradients,
+                                                                  const GaussianProcessOptions& options,
+                                                                  std::optional<double> noise_ratio) {
   const at::NoGradGuard no_grad;
   const at::Tensor x = points.detach().to(at::kDouble), y = values.detach().to(at::kDouble),
                    dy = gradients.detach().to(at::kDouble);
@@ -182,15 +182,11 @@ absl::StatusOr<GaussianProcess> FitDerivativeProcess(const at::Tensor& points, c
   if (deviation <= 1e-14 * std::abs(mean) || deviation == 0) deviation = 1;
   const DerivativeLogPosterior posterior(x, (y - mean) / deviation, dy / deviation, options, noise_ratio);
   PLUMB_ASSIGN_OR_RETURN(
-      const LbfgsbResult found,
-      MaximizeLogPosterior(
+      const HyperParameterFit found,
+      FitHyperParameters(
           [&](const double* theta, double* gradient) { return posterior.Evaluate(theta, gradient, nullptr); },
-          {posterior.Start()}, posterior.LowerBounds(), options.lbfgsb()));
-  if (found.best < 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("fit of ", y.size(0), " observations with gradients: ", found.summary.BriefReport()));
-  }
-  const double* theta = found.points.const_data_ptr<double>();
+          posterior.hyper_parameters(), options, y.size(0)));
+  const double* theta = found.theta.data();
   GaussianProcessParameters parameters = posterior.Parameters(theta);
   posterior.Evaluate(theta, nullptr, &parameters.mean);
   std::vector<double> noise = posterior.GradientNoise(parameters);
