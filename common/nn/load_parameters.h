@@ -20,8 +20,9 @@ struct ParameterNames {
 };
 
 // Replaces every tensor that `visit` shows (it may be on the meta device) by the file's, converted to the
-// tensor's dtype; where the dtype is the file's already, nothing is copied. An error names, in one line that
-// begins with `where`, what is missing, unexpected or has another shape, and changes nothing.
+// tensor's dtype; where the dtype is the file's already, nothing is copied (else see Safetensors::GetAs). An
+// error names, in one line that begins with `where`, what is missing, unexpected or has another shape, and
+// changes nothing.
 absl::Status LoadParameters(const Safetensors& file, const std::string& where,
                             absl::FunctionRef<void(ParameterVisitor)> visit,
                             const ParameterNames& names = {});

@@ -43,8 +43,8 @@ class Safetensors {
   // dtype.
   absl::StatusOr<at::Tensor> Get(const std::string& name) const;
 
-  // The same in a dtype: a view where the file has it in that, else a copy that takes memory alone: the pages
-  // that it was read from are given back, and what was written to a view of this tensor is lost.
+  // The same in a dtype: a view where the file has it in that, else a copy, after which the pages of the file
+  // that it was read from take no memory any more; what was written to a view of this tensor is lost.
   absl::StatusOr<at::Tensor> GetAs(const std::string& name, at::ScalarType dtype) const;
 
   // __metadata__ of the file, or of all shards.

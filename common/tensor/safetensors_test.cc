@@ -156,11 +156,13 @@ TEST(SafetensorsTest, AnotherDtypeTakesNoMemoryOfTheFile) {
   const Safetensors file = Safetensors::Open(path).value();
   const int64_t before = ResidentMib();
   std::vector<at::Tensor> converted;
-  for (const auto& [name, tensor] : tensors) {
-    converted.push_back(file.GetAs(name, at::kBFloat16).value());
-    EXPECT_TRUE(converted.back().equal(tensor.to(at::kBFloat16)));
+  for (const NamedTensor& named : tensors) {
+    converted.push_back(file.GetAs(named.name, at::kBFloat16).value());
   }
   EXPECT_LT(ResidentMib() - before, 32 + 40);  // 64 more with the file
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    EXPECT_TRUE(converted[i].equal(tensors[i].tensor.to(at::kBFloat16)));
+  }
   // Read again, and in its own dtype a view.
   EXPECT_TRUE(file.GetAs("3", at::kFloat).value().equal(tensors[3].tensor));
   EXPECT_EQ(file.GetAs("3", at::kFloat).value().data_ptr(), file.Get("3").value().data_ptr());

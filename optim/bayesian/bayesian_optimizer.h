@@ -33,7 +33,8 @@ namespace plumb {
 // - A failed evaluation counts as the worst value told, so that its neighbourhood is left.
 // - Constraints, once told, have a process each, and the expected improvement is the constrained one, of all
 //   acquisitions; pending points then have their posterior mean.
-// - Gradients, where they are told, are learnt from beside the values (fit_derivatives.h).
+// - Gradients, where they are told, are learnt from beside the values (fit_derivatives.h), but for what
+//   options.gradient_noise() says.
 // - Over fidelities that are whole numbers the process may be co-kriging's (options.co_kriging).
 // - Integer and categorical coordinates are searched as such (mixed_space.h).
 // - The model learns from options.related_observation(), values of other tasks (Swersky, Snoek and Adams

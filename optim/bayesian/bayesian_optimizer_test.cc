@@ -362,7 +362,7 @@ TEST(BayesianOptimizerTest, EveryAcquisitionLearnsFromGradients) {
     BayesianOptions options;
     bool learns = true, constrained = false;
   };
-  std::vector<Case> cases(12, Case{Quick()});
+  std::vector<Case> cases(17, Case{Quick()});
   cases[0].options.mutable_max_value_entropy();
   cases[1].options.mutable_knowledge_gradient()->set_candidates(32);
   cases[2].options.mutable_predictive_entropy()->set_candidates(100);
@@ -382,6 +382,14 @@ TEST(BayesianOptimizerTest, EveryAcquisitionLearnsFromGradients) {
   cases[11].options.mutable_augmented_improvement()->set_coordinate(3);
   cases[11].options.add_integer_coordinates(3);
   cases[11].options.set_co_kriging(true);
+  cases[12].options.mutable_multi_fidelity_entropy()->set_coordinate(3);
+  auto& environmental = *cases[13].options.mutable_environmental_knowledge_gradient();
+  environmental.add_coordinate(3);
+  for (const double w : {-1, 1}) environmental.add_condition()->add_value(w);
+  environmental.set_candidates(16);
+  cases[14].options.mutable_expected_improvement();
+  cases[15].options.mutable_probability_of_improvement();
+  cases[16].options.mutable_lower_confidence_bound();
   at::Tensor gradients;
   for (const Case& one : cases) {
     const auto make = [&] {

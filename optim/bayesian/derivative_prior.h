@@ -16,14 +16,15 @@ namespace plumb {
 struct KernelTerms {
   double squared, k, g, h;
 };
-// Of RBF and MATERN_5_2. `difference` [D] becomes D = x - x' over squared lengthscales.
+// Of RBF and MATERN_5_2. `difference` [D] becomes e = x - x' over squared lengthscales.
 KernelTerms TermsOf(Kernel kernel, const std::vector<double>& lengthscales, const double* x,
                     const double* other, double* difference);
 
 // The covariance, in units of the process's variance, of d_a f(x) and d_b f(x'), where -1 stands for f
 // itself:
 //
-//   cov(f(x), d_b f(x')) = g D_b,  cov(d_a f(x), d_b f(x')) = g delta_ab / l_a^2 - h D_a D_b
+//   cov(f(x), d_b f(x')) = g e_b,  cov(d_a f(x), f(x')) = -g e_a,
+//   cov(d_a f(x), d_b f(x')) = g delta_ab / l_a^2 - h e_a e_b
 double DerivativeCovariance(const KernelTerms& terms, const double* difference,
                             const std::vector<double>& lengthscales, int64_t a, int64_t b);
 

@@ -9,7 +9,6 @@
 #include <limits>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "common/status/status_macros.h"
 #include "optim/bayesian/hyper_priors.h"
 #include "optim/bayesian/maximize_log_posterior.h"

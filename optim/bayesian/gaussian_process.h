@@ -68,7 +68,7 @@ class GaussianProcess {
   Kernel kernel() const { return kernel_; }
   const GaussianProcessParameters& parameters() const { return parameters_; }
   const at::Tensor& points() const { return points_; }  // [N, D], or D + 1: what the prior calls observed
-  // Points where a value is observed and no derivative, of other tasks too. [V, D]
+  // Points of the observations that are values, of other tasks too. [V, D]
   at::Tensor ValuePoints() const;
   const at::Tensor& values() const { return values_; }    // [N]
   const at::Tensor& weights() const { return weights_; }  // [N], K^-1 (y - mean)

@@ -47,14 +47,18 @@ absl::StatusOr<LbfgsbResult> MaximizeLogPosterior(LogPosteriorFunction log_poste
 absl::StatusOr<HyperParameterFit> FitHyperParameters(LogPosteriorFunction log_posterior,
                                                      const HyperParameters& hyper_parameters,
                                                      const GaussianProcessOptions& options, int64_t count) {
-  const auto maximize = [&](int64_t draws) {
-    std::vector<std::vector<double>> starts = {hyper_parameters.Mode()};
-    for (int64_t i = 1; i <= draws; ++i) starts.push_back(hyper_parameters.Draw(i));
+  std::vector<std::vector<double>> starts = {hyper_parameters.Mode()};
+  for (int64_t i = 1; i < options.starts(); ++i) starts.push_back(hyper_parameters.Draw(i));
+  const auto maximize = [&] {
     return MaximizeLogPosterior(log_posterior, starts, hyper_parameters.LowerBounds(), options.lbfgsb());
   };
-  PLUMB_ASSIGN_OR_RETURN(LbfgsbResult result, maximize(options.starts() - 1));
+  PLUMB_ASSIGN_OR_RETURN(LbfgsbResult result, maximize());
   if (result.best < 0) {
-    PLUMB_ASSIGN_OR_RETURN(result, maximize(kDrawsAfterFailure));
+    starts.clear();
+    for (int64_t i = 0; i < kDrawsAfterFailure; ++i) {
+      starts.push_back(hyper_parameters.Draw(options.starts() + i));
+    }
+    PLUMB_ASSIGN_OR_RETURN(result, maximize());
   }
   if (result.best < 0) {
     return absl::FailedPreconditionError(

@@ -26,7 +26,6 @@ class PerCost : public Acquisition {
       : logarithm_(std::move(logarithm)), cost_(cost) {}
 
   Evaluation Evaluate(const at::Tensor& groups, bool with_gradients) const override;
-  at::Tensor Chosen(const at::Tensor& best) const override { return logarithm_->Chosen(best); }
 
  private:
   std::unique_ptr<Acquisition> logarithm_;

@@ -20,8 +20,8 @@ namespace plumb {
 // and s the cheapest fidelity whose value at x is not known well enough, and far enough from f's not to be
 // its copy: of those with
 //
-//   sigma f(x, s) > sqrt(v(s)) xi(s) (cost(s) / cost(1))^q  and  xi(s) > max xi / sqrt(beta),  q = 1 / (D +
-//   2)
+//   sigma f(x, s) > sqrt(v(s)) xi(s) (cost(s) / cost(1))^q,  q = 1 / (D + 2),
+//   xi(s) > max xi / sqrt(beta)
 //
 // where v(s) is the prior's variance of f(x, s) and xi(s) = sqrt(1 - corr(f(x, s), f(x, 1))^2) in the prior;
 // 1 if there is none. The paper lets beta grow with the logarithm of the time; q is that of its squared

@@ -223,7 +223,9 @@ def report(shape, results, earlier, arguments):
         f"## DPO: plumb and TRL, {shape}", "", introduction(arguments), "",
         "| vocabulary | training | program | runs | seconds | tokens/s | plumb's fastest is faster by | MiB | of its memory | losses differ by | settings |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
-        *(line for model in sorted(rows, key=lambda model: (model[0], model[1] != "full")) for line in rows[model]), "", benchmarks_page.command("dpo_vs_trl")])
+        *(line for model in sorted(rows, key=lambda model: (model[0], model[1] != "full")) for line in rows[model]), "",
+        "Some rows alone: --vocabularies, --training, --only.", "",
+        f"    bazel run //tools/bench:dpo_vs_trl -- --shapes={shape} --steps={arguments.steps} --repetitions={arguments.repetitions}"])
 
 
 def main():

@@ -104,8 +104,11 @@ const bool kRegistered =
          "judged by the explicit reward model", "judged by DPO's implicit reward (beta 0.1)",
          "expected gold reward after 3 iterations of 128 prompts with 4 answers and 60 steps",
          /*lower_is_better=*/false, /*seeds=*/10,
-         "both judges learn from the same 512 pairs and stay as they are then; both runs begin with the DPO "
-         "policy.",
+         "both judges learn from the same 512 pairs, as bigram tables without shared layers, and stay as "
+         "they "
+         "are then; both runs begin with the DPO policy, and each iteration's reference is the policy that "
+         "it "
+         "begins with; the KL divergence is not held equal.",
          RunIterative});
 
 }  // namespace
