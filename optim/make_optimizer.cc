@@ -10,6 +10,7 @@
 #include "optim/optimizer.pb.h"
 #include "optim/rmsprop.h"
 #include "optim/second_order/mfac.h"
+#include "optim/sgd.h"
 
 namespace plumb {
 namespace {
@@ -43,6 +44,8 @@ absl::StatusOr<std::unique_ptr<Optimizer>> MakeOptimizer(const OptimizerConfig& 
       return std::make_unique<RmsProp>(config.rmsprop(), std::move(parameters));
     case OptimizerConfig::kMfac:
       return MFac::Create(config.mfac(), std::move(parameters));
+    case OptimizerConfig::kSgd:
+      return Sgd::Create(config.sgd(), std::move(parameters));
     case OptimizerConfig::kAdamw:
     case OptimizerConfig::OPTIMIZER_NOT_SET:
       return std::make_unique<AdamW>(config.adamw(), std::move(parameters));

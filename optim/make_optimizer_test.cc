@@ -88,7 +88,7 @@ TEST_P(GoldenTest, SixteenBitParametersAreRoundedMasters) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Optimizers, GoldenTest, testing::Range(0, 6));
+INSTANTIATE_TEST_SUITE_P(Optimizers, GoldenTest, testing::Range(0, 10));
 
 TEST(WeightDecayTest, GroupsAreThoseOfTransformers) {
   const nlohmann::json golden = Golden();
@@ -99,7 +99,7 @@ TEST(WeightDecayTest, GroupsAreThoseOfTransformers) {
 }
 
 TEST(WeightDecayTest, BiasesAndNormsKeepTheirSize) {
-  for (const std::string kind : {"adamw", "rmsprop", "mfac"}) {
+  for (const std::string kind : {"adamw", "rmsprop", "mfac", "sgd"}) {
     std::vector<NamedParameter> parameters;
     for (const std::string name : {"layers.0.weight", "layers.0.bias", "norm.weight"}) {
       parameters.push_back({name, at::full({3}, 2.0)});
@@ -162,7 +162,8 @@ TEST(OptimizerTest, ThreadsDoNotChangeTheResult) {
 }
 
 TEST(OptimizerTest, StateContinuesBitForBit) {
-  for (const std::string text : {"adamw {}", "rmsprop { centered: true momentum: 0.9 }",
+  for (const std::string text : {"adamw {}", "rmsprop { centered: true momentum: 0.9 }", "sgd {}",
+                                 "sgd { momentum: 0.9 nesterov: true }",
                                  "mfac { ngrads: 4 momentum: 0.9 weight_decay: 0.1 damp: 0.1 }"}) {
     for (const at::ScalarType dtype : {at::kFloat, at::kDouble, at::kBFloat16}) {
       const auto undisturbed = LargeParameters(dtype);
@@ -195,6 +196,15 @@ TEST(OptimizerTest, StateThatDoesNotFitIsRefused) {
   state = optimizer->State();
   state["exp_avg.c"] = at::zeros({3});
   EXPECT_THAT(optimizer->LoadState(state).message(), HasSubstr("exp_avg.c belongs to no parameter"));
+}
+
+TEST(MakeOptimizerTest, NesterovNeedsAMomentumWithoutDampening) {
+  at::Tensor weight = at::full({1}, 1.0);
+  for (const std::string text :
+       {"sgd { nesterov: true }", "sgd { nesterov: true momentum: 0.9 dampening: 0.1 }"}) {
+    EXPECT_THAT(MakeOptimizer(Config(text), {{"a", weight}}).status().message(), HasSubstr("sgd.nesterov"))
+        << text;
+  }
 }
 
 TEST(MakeOptimizerTest, SaysWhatItCannotTrain) {

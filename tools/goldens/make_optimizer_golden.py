@@ -37,6 +37,18 @@ OPTIMIZERS = {
         dict(lr=1e-3, alpha=0.95, centered=True, momentum=0.9, weight_decay=0.01),
         "rmsprop { learning_rate: 1e-3 alpha: 0.95 centered: true momentum: 0.9 weight_decay: 0.01 }",
     ),
+    "sgd": (torch.optim.SGD, dict(lr=1e-3), "sgd {}"),
+    "sgd_decay": (torch.optim.SGD, dict(lr=1e-2, weight_decay=0.1), "sgd { learning_rate: 1e-2 weight_decay: 0.1 }"),
+    "sgd_momentum": (
+        torch.optim.SGD,
+        dict(lr=1e-4, momentum=0.9, dampening=0.3, weight_decay=0.05),
+        "sgd { learning_rate: 1e-4 momentum: 0.9 dampening: 0.3 weight_decay: 0.05 }",
+    ),
+    "sgd_nesterov": (
+        torch.optim.SGD,
+        dict(lr=1e-3, momentum=0.8, nesterov=True, weight_decay=0.01),
+        "sgd { learning_rate: 1e-3 momentum: 0.8 nesterov: true weight_decay: 0.01 }",
+    ),
 }
 
 
