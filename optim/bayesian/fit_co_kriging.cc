@@ -206,8 +206,6 @@ std::vector<double> CoKrigingLogPosterior::Start(bool smooth_deltas) const {
     of_level[dimension_] = kLogVarianceLocation;
   }
   if (fits_noise_) theta.back() = kNoiseLocation - kNoiseScale * kNoiseScale;
-  const std::vector<double> lower = LowerBounds();
-  for (size_t p = 0; p < theta.size(); ++p) theta[p] = std::max(theta[p], lower[p]);
   return theta;
 }
 

@@ -143,8 +143,6 @@ std::vector<double> MultiTaskLogPosterior::Start() const {
     for (int64_t r = 0; r < rank_; ++r) theta.push_back(r == 0 ? 0.8 : r == t ? 0.3 : 0.05);
   }
   theta.resize(theta.size() + task_count_, kLogVLocation);
-  const std::vector<double> lower = LowerBounds();
-  for (size_t p = 0; p < theta.size(); ++p) theta[p] = std::max(theta[p], lower[p]);
   return theta;
 }
 

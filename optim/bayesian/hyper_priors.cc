@@ -1,8 +1,5 @@
 #include "optim/bayesian/hyper_priors.h"
 
-#include <algorithm>
-#include <utility>
-
 #include "common/tensor/random.h"
 
 namespace plumb {
@@ -45,7 +42,7 @@ std::vector<double> HyperParameters::Mode() const {
                             LengthscaleLocation(dimension_) - LengthscaleScale() * LengthscaleScale());
   if (fits_noise()) theta.push_back(kNoiseLocation - kNoiseScale * kNoiseScale);
   if (fits_outputscale()) theta.push_back(0);
-  return Bounded(std::move(theta));
+  return theta;
 }
 
 std::vector<double> HyperParameters::Draw(uint64_t index) const {
@@ -57,12 +54,6 @@ std::vector<double> HyperParameters::Draw(uint64_t index) const {
   if (fits_noise()) theta.push_back(kNoiseLocation + kNoiseScale * stream.Normal(dimension_));
   // The prior of the outputscale spreads over tens of the values' variance; its start does not matter much.
   if (fits_outputscale()) theta.push_back(stream.Normal(dimension_ + 1));
-  return Bounded(std::move(theta));
-}
-
-std::vector<double> HyperParameters::Bounded(std::vector<double> theta) const {
-  const std::vector<double> lower = LowerBounds();
-  for (size_t p = 0; p < theta.size(); ++p) theta[p] = std::max(theta[p], lower[p]);
   return theta;
 }
 

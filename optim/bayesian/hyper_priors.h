@@ -52,13 +52,11 @@ class HyperParameters {
   // `slope` [count()].
   void AddLogPriors(const double* theta, double* value, double* slope) const;
   std::vector<double> LowerBounds() const;
-  // The priors' modes, and a draw from the priors, within these bounds. [P]
+  // The priors' modes, and a draw from the priors: where a search may start. [P]
   std::vector<double> Mode() const;
   std::vector<double> Draw(uint64_t index) const;
 
  private:
-  std::vector<double> Bounded(std::vector<double> theta) const;
-
   int64_t dimension_;
   GaussianProcessOptions options_;
 };

@@ -17,8 +17,8 @@ namespace plumb {
 // where it cannot be computed. Called from many threads.
 using LogPosteriorFunction = absl::FunctionRef<double(const double* theta, double* gradient)>;
 
-// L-BFGS-B from each start, all of P numbers, above `lower`. What it returns is of the negative: its values
-// are minus the log posteriors.
+// L-BFGS-B from each start, all of P numbers, moved above `lower`. What it returns is of the negative: its
+// values are minus the log posteriors.
 absl::StatusOr<LbfgsbResult> MaximizeLogPosterior(LogPosteriorFunction log_posterior,
                                                   const std::vector<std::vector<double>>& starts,
                                                   const std::vector<double>& lower,
